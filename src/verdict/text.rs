@@ -1,0 +1,94 @@
+//! Sentences of a report that may quote a person: the quoted parts stay apart until somebody decides who reads them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::personal::Personal;
+
+/// Who reads a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// The operator, on the operator's own files: personal values as they are.
+    Personal,
+    /// Everybody else: personal values as keyed short hashes.
+    Hashed,
+}
+
+/// A sentence, part by part.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Text(Vec<Part>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Plain(Cow<'static, str>),
+    Personal(Personal),
+}
+
+impl Text {
+    /// A sentence that speaks of nobody.
+    pub fn plain(text: impl Into<Cow<'static, str>>) -> Self {
+        Self(vec![Part::Plain(text.into())])
+    }
+
+    /// A value about a person.
+    pub fn personal(text: impl Into<Box<str>>) -> Self {
+        Self(vec![Part::Personal(Personal::new(text))])
+    }
+
+    /// The sentence continued.
+    #[must_use]
+    pub fn then(mut self, text: impl Into<Cow<'static, str>>) -> Self {
+        self.0.push(Part::Plain(text.into()));
+        self
+    }
+
+    /// The sentence continued with a value about a person.
+    #[must_use]
+    pub fn then_personal(mut self, text: impl Into<Box<str>>) -> Self {
+        self.0.push(Part::Personal(Personal::new(text)));
+        self
+    }
+
+    /// The sentence continued with another.
+    #[must_use]
+    pub fn then_text(mut self, mut text: Self) -> Self {
+        self.0.append(&mut text.0);
+        self
+    }
+
+    /// The sentence for this reader.
+    pub fn to_string_for(&self, show: Show) -> String {
+        match show {
+            Show::Hashed => self.to_string(),
+            Show::Personal => self
+                .0
+                .iter()
+                .map(|part| match part {
+                    Part::Plain(text) => text.as_ref(),
+                    Part::Personal(text) => text.expose(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| match part {
+            Part::Plain(text) => f.write_str(text),
+            Part::Personal(text) => fmt::Display::fmt(text, f),
+        })
+    }
+}
+
+impl From<&'static str> for Text {
+    fn from(text: &'static str) -> Self {
+        Self::plain(text)
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self::plain(text)
+    }
+}
