@@ -10,6 +10,7 @@ mod references;
 mod tag;
 
 pub use c14n::{Algorithm, Canonical, Overflow, Sink};
+pub(crate) use chars::is_ncname;
 pub use document::{Attribute, Document, Name, NodeId, NodeKind};
 pub use error::{XmlError, XmlProblem};
 pub use parse::parse;
