@@ -4,9 +4,18 @@ use std::sync::Arc;
 
 use crate::dsig::TrustedKey;
 
+mod builder;
 mod directory;
+mod users;
 
-pub use directory::Directory;
+pub use builder::{DirectoryBuilder, DirectoryError, Duplicates, NewUser};
+pub use directory::{AddressKind, Directory, Lookup, SEVERAL_MAX, User, UserType};
+pub use users::{Loaded, Note, NoteKind, UsersError};
+
+/// Characters that an ImmutableId may have, as a NameID; Entra refuses longer ones.
+pub const ID_MAX: usize = 64;
+/// Characters of an ImmutableId beyond which it is worth a warning.
+pub const ID_LONG: usize = 60;
 
 /// What Entra is set to expect of one federated domain. Where something was not given it is `None` (or empty), and what
 /// depends on it is not judged.
