@@ -4,12 +4,17 @@ use std::sync::Arc;
 
 use crate::dsig::TrustedKey;
 
+mod anchor;
 mod builder;
 mod directory;
+mod mending;
+mod near_miss;
 mod users;
 
 pub use builder::{DirectoryBuilder, DirectoryError, Duplicates, NewUser};
 pub use directory::{AddressKind, Directory, Lookup, SEVERAL_MAX, User, UserType};
+pub use mending::general_hint;
+pub use near_miss::{ByteOrder, Mistake, NearMiss, diagnose};
 pub use users::{Loaded, Note, NoteKind, UsersError};
 
 /// Characters that an ImmutableId may have, as a NameID; Entra refuses longer ones.
