@@ -6,15 +6,19 @@ use crate::dsig::TrustedKey;
 
 mod anchor;
 mod builder;
+mod certificate;
 mod directory;
 mod mending;
 mod near_miss;
+mod settings;
 mod users;
 
 pub use builder::{DirectoryBuilder, DirectoryError, Duplicates, NewUser};
+pub use certificate::{CertificateError, CertificateForm, CertificateInput, certificate, certificate_text};
 pub use directory::{AddressKind, Directory, Lookup, SEVERAL_MAX, User, UserType};
 pub use mending::general_hint;
 pub use near_miss::{ByteOrder, Mistake, NearMiss, diagnose};
+pub use settings::{Settings, SettingsError};
 pub use users::{Loaded, Note, NoteKind, UsersError};
 
 /// Characters that an ImmutableId may have, as a NameID; Entra refuses longer ones.
