@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::dsig::TrustedKey;
 
+mod advice;
 mod anchor;
 mod builder;
 mod certificate;
@@ -13,6 +14,7 @@ mod near_miss;
 mod settings;
 mod users;
 
+pub use advice::advice;
 pub use builder::{DirectoryBuilder, DirectoryError, Duplicates, NewUser};
 pub use certificate::{CertificateError, CertificateForm, CertificateInput, certificate, certificate_text};
 pub use directory::{AddressKind, Directory, Lookup, SEVERAL_MAX, User, UserType};
@@ -52,6 +54,13 @@ pub struct Federation {
     pub audience: String,
     /// The users of the tenant.
     pub users: Option<Arc<Directory>>,
+}
+
+impl Federation {
+    /// The name by which reports and metrics know this federation: its domain, else its issuer, else `unknown`.
+    pub fn name(&self) -> &str {
+        self.domain.as_deref().or(self.issuer.as_deref()).unwrap_or("unknown")
+    }
 }
 
 /// A signing key that Entra holds.
