@@ -4,6 +4,7 @@ mod binding;
 mod claims;
 mod encoding;
 mod instant;
+pub mod metadata;
 mod response;
 
 pub use binding::{Form, FormProblem};
