@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{ASSERTION, Once};
+use super::{ASSERTION, Once, Response};
 use crate::dsig::Signed;
-use crate::verdict::Provenance;
+use crate::personal::Personal;
+use crate::verdict::{self, Provenance};
 use crate::xml::{Document, NodeId};
 
 /// Text of an element, all of it, as written.
@@ -196,6 +197,34 @@ impl<'d> Claims<'d> {
     /// The bearer confirmation, where there is one.
     pub fn bearer(&self) -> Option<&Confirmation<'d>> {
         self.confirmations.iter().find(|confirmation| confirmation.is_bearer())
+    }
+
+    /// The claims as a report shows them, with what the envelope adds.
+    pub fn report(&self, response: &Response<'_>) -> verdict::Claims {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let text = |value: Option<&Value<'_>>| value.map(|value| value.text.clone().into_owned());
+        let personal = |value: &Value<'_>| Personal::new(value.text.as_ref());
+        let conditions = self.conditions.first.as_ref();
+        let restrictions = conditions.into_iter().flat_map(|conditions| &conditions.restrictions);
+        let confirmation = self.bearer().or_else(|| self.confirmations.first());
+        let name_id = self.name_id.first.as_ref();
+        verdict::Claims {
+            id: owned(self.id),
+            issuer: text(self.issuer.first.as_ref()),
+            audience: restrictions
+                .flat_map(|restriction| &restriction.audiences)
+                .map(|audience| audience.text.clone().into_owned())
+                .collect(),
+            name_id: name_id.map(|name_id| personal(&name_id.value)),
+            name_id_format: owned(name_id.and_then(|name_id| name_id.format)),
+            idp_email: self.attribute_values("IDPEmail").next().map(|value| personal(&value)),
+            authn_context: text(self.authn_context()),
+            in_response_to: owned(confirmation.and_then(|confirmation| confirmation.in_response_to)),
+            not_before: owned(conditions.and_then(|conditions| conditions.not_before)),
+            not_on_or_after: owned(conditions.and_then(|conditions| conditions.not_on_or_after)),
+            recipient: owned(confirmation.and_then(|confirmation| confirmation.recipient)),
+            destination: owned(response.destination),
+        }
     }
 
     /// The first context class.

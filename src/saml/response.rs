@@ -131,10 +131,10 @@ impl<'d> Response<'d> {
         for node in self.document.descendants(self.node) {
             match self.document.local_name(node) {
                 "EncryptedAssertion" if self.encrypted.is_none() && self.assertion.is_none() => {
-                    self.encrypted = Some(node)
+                    self.encrypted = Some(node);
                 }
                 "Assertion" | "EncryptedAssertion" | "Response" if self.assertion != Some(node) => {
-                    self.further.push(node)
+                    self.further.push(node);
                 }
                 _ => {}
             }

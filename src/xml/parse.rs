@@ -151,7 +151,7 @@ impl<'t> Parser<'t> {
                 Event::Comment(_) => self.comment(raw, at)?,
                 Event::PI(_) => self.instruction(strip(raw, "<?", "?>", at)?, at)?,
                 Event::Decl(_) if at == 0 => {
-                    declaration(strip(raw, "<?xml", "?>", at)?).map_err(|problem| (problem, at))?
+                    declaration(strip(raw, "<?xml", "?>", at)?).map_err(|problem| (problem, at))?;
                 }
                 Event::Decl(_) => return Err((XmlProblem::Declaration("one further down".to_owned()), at)),
                 Event::DocType(_) => return Err((XmlProblem::Doctype, at)),
@@ -542,11 +542,10 @@ fn declaration(content: &str) -> Result<(), XmlProblem> {
         }
         further = next()?;
     }
-    if let Some(standalone) = further {
-        if standalone.name != "standalone" || !matches!(standalone.value, "yes" | "no") || next()?.is_some() {
+    if let Some(standalone) = further
+        && (standalone.name != "standalone" || !matches!(standalone.value, "yes" | "no") || next()?.is_some()) {
             return Err(wrong());
         }
-    }
     Ok(())
 }
 
