@@ -74,8 +74,7 @@ fn first_finding(verdict: &Verdict) -> Option<String> {
 /// A character as it is, or its escape where a terminal or a line-wise reader could take it for something else.
 fn printable(character: char) -> impl Iterator<Item = char> {
     let harmless = character == ' ' || !(character.is_control() || character.is_whitespace() || is_bidi(character));
-    let (plain, escaped) =
-        if harmless { (Some(character), None) } else { (None, Some(character.escape_unicode())) };
+    let (plain, escaped) = if harmless { (Some(character), None) } else { (None, Some(character.escape_unicode())) };
     plain.into_iter().chain(escaped.into_iter().flatten())
 }
 

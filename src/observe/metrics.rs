@@ -125,9 +125,8 @@ impl Metrics {
         let counters = |name: &str, help: &str, labels: &[&str]| {
             register(&registry, IntCounterVec::new(opts(name, help), labels)?)
         };
-        let gauges = |name: &str, help: &str, labels: &[&str]| {
-            register(&registry, IntGaugeVec::new(opts(name, help), labels)?)
-        };
+        let gauges =
+            |name: &str, help: &str, labels: &[&str]| register(&registry, IntGaugeVec::new(opts(name, help), labels)?);
 
         let messages =
             counters("messages_total", "Posts to an intercepted path, by what kind of message they were.", &["kind"])?;
@@ -170,20 +169,24 @@ impl Metrics {
             (Listener::Admin, Route::Admin),
         ];
         let requests = routes.into_iter().map(|(listener, route)| {
-            let of_class = |class: &str| {
-                requests.get_metric_with_label_values(&[listener.as_str(), route.as_str(), class])
-            };
+            let of_class =
+                |class: &str| requests.get_metric_with_label_values(&[listener.as_str(), route.as_str(), class]);
             Ok((listener, route, CLASSES.into_iter().map(of_class).collect::<Result<_, _>>()?))
         });
         let requests = requests.collect::<Result<_, Error>>()?;
 
         let in_flight = gauges("requests_in_flight", "Requests being answered, by listener.", &["listener"])?;
-        let unjudged =
-            counters("bodies_unjudged_total", "Bodies of intercepted posts that were not judged, by reason.", &["reason"])?;
-        let upstream = counters("upstream_errors_total", "Requests that the upstream did not answer, by reason.", &["reason"])?;
+        let unjudged = counters(
+            "bodies_unjudged_total",
+            "Bodies of intercepted posts that were not judged, by reason.",
+            &["reason"],
+        )?;
+        let upstream =
+            counters("upstream_errors_total", "Requests that the upstream did not answer, by reason.", &["reason"])?;
         let panics = opts("panics_total", "Panics caught while judging: each is a fault of this program.");
         let panics = register(&registry, IntCounter::with_opts(panics)?)?;
-        let ready = register(&registry, IntGauge::with_opts(opts("ready", "1 when configured, bound and not draining."))?)?;
+        let ready =
+            register(&registry, IntGauge::with_opts(opts("ready", "1 when configured, bound and not draining."))?)?;
         let build = gauges("build_info", "1, with what was built.", &["version", "revision"])?;
         build
             .get_metric_with_label_values(&[
