@@ -3,6 +3,7 @@
 mod answer;
 mod body;
 mod forward;
+mod framing;
 mod headers;
 mod judging;
 mod reverse;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -14,6 +16,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::framing::{TwoLengths, Watched};
 use super::service::Proxy;
 use super::tls::ServerCertificate;
 
@@ -35,7 +38,7 @@ pub struct Reverse {
 
 impl Reverse {
     /// Serves until `stop` turns true, then gives what is being answered `grace` to end.
-    pub async fn serve(self, mut stop: watch::Receiver<bool>, grace: Duration) {
+    pub async fn serve(self, mut stop: watch::Receiver<bool>, grace: watch::Receiver<Duration>) {
         let acceptor = self.certificate.as_ref().map(ServerCertificate::acceptor);
         let room = Arc::new(Semaphore::new(self.proxy.bounds().connections));
         let mut connections = JoinSet::new();
@@ -65,6 +68,7 @@ impl Reverse {
             });
         }
         drop(self.listener);
+        let grace = *grace.borrow();
         let all = async { while connections.join_next().await.is_some() {} };
         if tokio::time::timeout(grace, all).await.is_err() {
             tracing::warn!(connections = connections.len(), "connections were cut off: they did not end in time");
@@ -112,11 +116,13 @@ async fn requests<S>(
         .keep_alive_timeout(bounds.head);
 
     let idle = Arc::new(Idle::default());
-    let counted = Arc::clone(&idle);
-    let service = service_fn(move |request| {
+    let (counted, two_lengths) = (Arc::clone(&idle), TwoLengths::default());
+    let stream = Watched::new(stream, builder.is_http1_available(), two_lengths.clone());
+    let service = service_fn(move |request: Request<Incoming>| {
         let (proxy, busy) = (Arc::clone(&proxy), Busy::new(&counted));
+        let two_lengths = two_lengths.seen();
         async move {
-            let response = proxy.answer(request).await;
+            let response = proxy.answer(request, two_lengths).await;
             drop(busy);
             Ok::<_, Infallible>(response)
         }

@@ -76,12 +76,12 @@ impl Refusal {
     }
 }
 
-/// What becomes of a request, and the `Host` that it is forwarded with.
-pub(super) fn route(intercept: &Intercept, request: &Parts) -> Result<(Way, HeaderValue), Refusal> {
+/// What becomes of a request, and the `Host` that it is forwarded with. `two_lengths`: it stated its length twice over.
+pub(super) fn route(intercept: &Intercept, request: &Parts, two_lengths: bool) -> Result<(Way, HeaderValue), Refusal> {
     if request.method == Method::CONNECT {
         return Err(Refusal::MethodRefused);
     }
-    if !is_plainly_framed(&request.headers) {
+    if two_lengths || !is_plainly_framed(&request.headers) {
         return Err(Refusal::LengthAmbiguous);
     }
     let (host, name) = host(request)?;
@@ -176,7 +176,7 @@ mod tests {
 
     fn routed(request: Request<()>) -> Result<Way, Refusal> {
         let intercept = Intercept::new(["login.microsoftonline.com".to_owned()], ["/login.srf".to_owned()]);
-        route(&intercept, &request.into_parts().0).map(|(way, _)| way)
+        route(&intercept, &request.into_parts().0, false).map(|(way, _)| way)
     }
 
     fn post(path: &str) -> Request<()> {

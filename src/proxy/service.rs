@@ -58,18 +58,17 @@ impl Proxy {
         &self.settings.bounds
     }
 
-    /// Answers one request. Every answer bears the request id.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    /// Answers one request, which may have stated `two_lengths`. Every answer bears the request id.
+    pub(super) async fn answer(&self, request: Request<Incoming>, two_lengths: bool) -> Response<Body> {
         let in_flight = self.metrics.in_flight(Listener::Reverse);
         let (parts, body) = request.into_parts();
         let request_id = headers::request_id(&parts.headers);
-        let chunked = parts.headers.contains_key(hyper::header::TRANSFER_ENCODING);
         let unread = !body.is_end_stream();
 
-        let (taken, mut response) = match route(&self.settings.intercept, &parts) {
+        let (taken, mut response) = match route(&self.settings.intercept, &parts, two_lengths) {
             Err(refusal) => {
                 let response = answer::sentence(refusal.status(), refusal.sentence(), &request_id);
-                (Route::Refuse, if unread { answer::closing(response) } else { response })
+                (Route::Refuse, if unread || two_lengths { answer::closing(response) } else { response })
             }
             Ok((Way::Pass, host)) => {
                 let body = Relay::new(body, self.settings.bounds.body).boxed_unsync();
@@ -79,10 +78,6 @@ impl Proxy {
                 (Route::Inspect, self.inspected(parts, host, body, in_flight, &request_id).await)
             }
         };
-        // a request with both lengths reaches us with this one alone, so nothing may follow it ([RFC 9112 6.1])
-        if chunked {
-            response = answer::closing(response);
-        }
         answer::mark(&mut response, request_id);
         self.metrics.request(Listener::Reverse, taken, response.status().as_u16());
         response
