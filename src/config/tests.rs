@@ -1,6 +1,6 @@
 //! Configurations, good and bad.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::path::PathBuf;
 use std::sync::Arc;

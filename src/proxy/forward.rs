@@ -68,21 +68,31 @@ impl Forward {
     }
 
     /// Sends a request whose headers are ready, and waits for the head of the answer.
-    pub(super) async fn send(&self, mut parts: Parts, body: Body) -> Result<Response<Incoming>, UpstreamFailure> {
+    pub(super) async fn send(&self, mut parts: Parts, body: Body) -> Result<Response<Incoming>, Failure> {
         let mut target = hyper::http::uri::Parts::default();
         target.scheme = Some(self.scheme.clone());
         target.authority = Some(self.authority.clone());
         target.path_and_query =
             Some(parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
-        parts.uri = Uri::from_parts(target).map_err(|_| UpstreamFailure::Broken)?;
+        parts.uri = Uri::from_parts(target)
+            .map_err(|error| Failure { reason: UpstreamFailure::Broken, error: error.to_string() })?;
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
         match tokio::time::timeout(self.answer, self.client.request(Request::from_parts(parts, body))).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(reason(&error)),
-            Err(_) => Err(UpstreamFailure::Timeout),
+            Ok(Err(error)) => Err(Failure { reason: reason(&error), error: chain(&error) }),
+            Err(_) => Err(Failure {
+                reason: UpstreamFailure::Timeout,
+                error: format!("no answer within {} s", self.answer.as_secs()),
+            }),
         }
     }
+}
+
+/// Why the upstream did not answer: for the metrics, and for the operator.
+pub(super) struct Failure {
+    pub(super) reason: UpstreamFailure,
+    pub(super) error: String,
 }
 
 /// A connector needs a TLS configuration even where none is spoken; this one trusts nobody.
@@ -110,6 +120,21 @@ fn reason(error: &hyper_util::client::legacy::Error) -> UpstreamFailure {
         (false, true) => UpstreamFailure::Connect,
         (false, false) => UpstreamFailure::Broken,
     }
+}
+
+/// An error and everything beneath it, in one sentence.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut texts = vec![error.to_string()];
+    let mut cause = beneath(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // what wraps an I/O error often repeats it
+        if texts.last() != Some(&text) {
+            texts.push(text);
+        }
+        cause = beneath(error);
+    }
+    texts.join(": ")
 }
 
 /// What an error wraps; an I/O error hides it from `source`.

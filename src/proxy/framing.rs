@@ -186,7 +186,7 @@ mod tests {
     fn finds(text: &str) -> bool {
         let whole = Scanner::default().feed(text.as_bytes());
         let mut scanner = Scanner::default();
-        let bytewise = text.bytes().fold(false, |found, byte| scanner.feed(&[byte]) || found);
+        let bytewise = text.bytes().any(|byte| scanner.feed(&[byte]));
         assert_eq!(whole, bytewise);
         whole
     }

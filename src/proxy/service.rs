@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::{self, Body, Read, Relay, full};
-use super::forward::{Forward, UpstreamError};
+use super::forward::{Failure, Forward, UpstreamError};
 use super::judging::{Decision, Inspector, Judging};
 use super::route::{Way, route};
 use super::{Bounds, Mode, Settings, answer, headers};
@@ -169,10 +169,10 @@ impl Proxy {
                 let relay = Relay::new(body, self.settings.bounds.answer).holding(in_flight);
                 Response::from_parts(parts, relay.boxed_unsync())
             }
-            Err(reason) => {
+            Err(Failure { reason, error }) => {
                 self.metrics.upstream_failure(reason);
                 let id = request_id.to_str().unwrap_or_default();
-                tracing::warn!(request_id = id, reason = reason.as_str(), "the upstream did not answer");
+                tracing::warn!(request_id = id, reason = reason.as_str(), error, "the upstream did not answer");
                 let (status, sentence) = match reason {
                     UpstreamFailure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The upstream did not answer in time."),
                     _ => (StatusCode::BAD_GATEWAY, "The upstream could not be reached."),

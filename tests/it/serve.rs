@@ -116,7 +116,7 @@ async fn what_is_no_sign_in_is_counted_and_goes_on_unless_it_may_not() {
 async fn a_body_over_the_limit_streams_on_unjudged_or_is_refused() {
     let limit = "[limits]\nbody_bytes = 16\n";
     let long = "SAMLResponse=0123456789";
-    let bodies: [fn(&str) -> Body; 2] = [full, |text| chunks(&[&text[..10], &text[10..]])];
+    let bodies: [fn(&str) -> Body; 2] = [full, |text| chunks(&[text.split_at(10).0, text.split_at(10).1])];
     for body in bodies {
         let bench = Bench::start(limit, panicking()).await;
         let answer = bench.client(Speak::Http1).await.send(post("/login.srf"), body(long)).await;

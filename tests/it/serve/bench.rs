@@ -95,6 +95,7 @@ pub(super) fn judge(kind: MessageKind, accepted: bool, predicted: Option<Code>) 
 }
 
 /// A judge that must not be asked, or one that is broken.
+#[expect(clippy::panic, reason = "that is what it is for")]
 pub(super) fn panicking() -> Inspector {
     Arc::new(|_, _, _| panic!("the judge of this test panics"))
 }
@@ -160,7 +161,7 @@ impl Bench {
         let other = rcgen::generate_simple_self_signed([HOST_NAME.to_owned()]).unwrap().cert.pem();
         let root = if trusted { pem } else { other };
         Self::before("", &url, panicking(), record, |folder| {
-            std::fs::write(folder.path().join("root.pem"), root).unwrap()
+            std::fs::write(folder.path().join("root.pem"), root).unwrap();
         })
         .await
     }
