@@ -1,1 +1,5 @@
-fn main() {}
+//! The one integration binary.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod cli;
