@@ -24,7 +24,7 @@ pub(super) struct Arguments {
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(super) struct Globals {
-    /// Colour the output
+    /// Colour the output; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     pub(super) color: Color,
     /// Say nothing but what was asked for
@@ -38,11 +38,8 @@ pub(super) struct Globals {
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Color {
-    /// On a terminal, unless NO_COLOR is set
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }
 
@@ -85,7 +82,7 @@ pub(super) struct InputArguments {
     /// XML, base64 of it, a form body, a HAR file, a SAML-tracer export, or a folder of them; - is stdin
     #[arg(value_name = "INPUT")]
     pub(super) inputs: Vec<PathBuf>,
-    /// What the inputs are
+    /// What the inputs are; auto looks and sees
     #[arg(long, value_enum, default_value_t = Format::Auto)]
     pub(super) format: Format,
 }
@@ -93,17 +90,11 @@ pub(super) struct InputArguments {
 /// What an input is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// Look and see
     Auto,
-    /// The XML itself
     Xml,
-    /// The base64 of a SAMLResponse field
     Base64,
-    /// The body of a form post
     Form,
-    /// A recording of a browser's network panel
     Har,
-    /// An export of the SAML-tracer extension
     SamlTracer,
 }
 
@@ -157,7 +148,7 @@ const EXPECTATIONS: [&str; 8] =
 #[derive(Debug, Args)]
 #[command(after_help = "Example: samlgate explain immutable_id")]
 pub(super) struct ExplainArguments {
-    /// A check, or a code as AADSTS51004; the list of checks when left out
+    /// A check, a code as AADSTS51004, or `codes` for all of them; the list of checks when left out
     #[arg(value_name = "CHECK")]
     pub(super) check: Option<String>,
 }

@@ -46,7 +46,8 @@ pub(super) fn cut(text: &str, limit: usize) -> String {
 }
 
 /// Text in lines of at most `width` characters where blanks allow, each after the first behind `indent` blanks.
-/// The first line begins at column `indent` too, but its blanks are the caller's.
+/// The first line begins at column `indent` too, but its blanks are the caller's. A line that begins with a blank is a
+/// command or a value to be copied, and stays whole.
 pub(super) fn wrap(text: &str, indent: usize, width: usize) -> String {
     let room = width.saturating_sub(indent).max(20);
     let mut out = String::new();
@@ -55,16 +56,16 @@ pub(super) fn wrap(text: &str, indent: usize, width: usize) -> String {
         if index > 0 {
             out.push_str(&fresh);
         }
-        // blanks at the start are kept: commands and lists are laid out with them
-        let lead = paragraph.chars().take_while(|character| *character == ' ').count();
-        out.push_str(&" ".repeat(lead));
-        let mut column = lead;
+        if paragraph.starts_with(' ') {
+            out.push_str(paragraph.trim_end());
+            continue;
+        }
+        let mut column = 0;
         for (index, word) in paragraph.split_ascii_whitespace().enumerate() {
             let length = word.chars().count();
             if index > 0 && column + 1 + length > room {
                 out.push_str(&fresh);
-                out.push_str(&" ".repeat(lead));
-                column = lead;
+                column = 0;
             } else if index > 0 {
                 out.push(' ');
                 column += 1;
@@ -107,6 +108,7 @@ mod tests {
     fn lines_are_wrapped_at_blanks_and_indented() {
         assert_eq!(wrap("one two three four five", 4, 24), "one two three four\n    five");
         assert_eq!(wrap("a\n  b c", 2, 80), "a\n    b c");
+        assert_eq!(wrap("do\n  a command of many words", 0, 20), "do\n  a command of many words");
         let unbroken = "x".repeat(90);
         assert_eq!(wrap(&unbroken, 4, 24), unbroken);
     }

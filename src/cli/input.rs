@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, BufRead as _, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -85,7 +85,13 @@ impl Source {
         let name = self.name();
         let cannot = |error: io::Error| Trouble::new(format!("cannot read {name}: {error}"));
         match self {
-            Self::Stdin => messages(&name, &mut io::stdin().lock(), format, body_bytes),
+            Self::Stdin => {
+                let mut stdin = io::stdin().lock();
+                if stdin.fill_buf().map_err(cannot)?.is_empty() {
+                    return Err(Trouble::new("stdin is empty").hint("name a file or a folder, or pipe a response in"));
+                }
+                messages(&name, &mut stdin, format, body_bytes)
+            }
             Self::File(path) => messages(&name, &mut fs::File::open(path).map_err(cannot)?, format, body_bytes),
         }
     }

@@ -210,7 +210,7 @@ impl<'a> Printing<'a> {
             bar.finish_and_clear();
         }
         let judging = self.judging;
-        let many = !judging.alone || self.tally.total() > 1;
+        let many = self.tally.total() > 1 || (!judging.alone && self.tally.total() > 0);
         if many && !judging.json && !judging.terminal.quiet && !self.left {
             self.write(&self.tally.render(judging.terminal));
         }

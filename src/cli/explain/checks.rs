@@ -136,8 +136,8 @@ pub(super) const GUIDES: [Guide; CheckId::ALL.len()] = [
         codes: &[Code::RealmUnknown],
         mend: &[
             "authentik: set the provider's Issuer by hand; before 2026.5 it defaults to `authentik`.",
-            "PowerShell: Get-MgDomainFederationConfiguration -DomainId domain.company | Select-Object IssuerUri",
-            "PowerShell: Update-MgDomainFederationConfiguration -DomainId domain.company -InternalDomainFederationId ID -IssuerUri URI",
+            "PowerShell:\n  Get-MgDomainFederationConfiguration -DomainId domain.company | Select-Object IssuerUri",
+            "PowerShell:\n  Update-MgDomainFederationConfiguration -DomainId domain.company -InternalDomainFederationId ID -IssuerUri URI",
         ],
     },
     Guide {
@@ -152,7 +152,7 @@ pub(super) const GUIDES: [Guide; CheckId::ALL.len()] = [
         codes: &[Code::KeyUnknown],
         mend: &[
             "Register the certificate that signs, as base64 of DER without the BEGIN and END lines.",
-            "PowerShell: Update-MgDomainFederationConfiguration -DomainId domain.company -InternalDomainFederationId ID -NextSigningCertificate BASE64",
+            "PowerShell:\n  Update-MgDomainFederationConfiguration -DomainId domain.company -InternalDomainFederationId ID -NextSigningCertificate BASE64",
             "authentik: the provider's Signing Certificate is the one to export.",
         ],
     },
@@ -283,10 +283,9 @@ pub(super) const GUIDES: [Guide; CheckId::ALL.len()] = [
         codes: &[Code::UserUnknown],
         mend: &[
             "authentik: choose a NameID Property Mapping that returns the ImmutableId; the default is the e-mail address.",
-            "The value is base64 of the 16 bytes of ms-DS-ConsistencyGuid (else objectGUID) as .NET orders them: \
-             [Convert]::ToBase64String(([Guid]'GUID').ToByteArray())",
-            "Users made in the cloud have none: Update-MgUser -UserId UPN -OnPremisesImmutableId VALUE",
-            "PowerShell: Get-MgUser -All -Property UserPrincipalName,OnPremisesImmutableId,AccountEnabled,ProxyAddresses,Mail",
+            "The value is base64 of the 16 bytes of ms-DS-ConsistencyGuid (else objectGUID) as .NET orders them:\n  [Convert]::ToBase64String(([Guid]'GUID').ToByteArray())",
+            "Users made in the cloud have none:\n  Update-MgUser -UserId UPN -OnPremisesImmutableId VALUE",
+            "PowerShell:\n  Get-MgUser -All -Property UserPrincipalName,OnPremisesImmutableId,AccountEnabled,ProxyAddresses,Mail",
         ],
     },
     Guide {
@@ -298,7 +297,7 @@ pub(super) const GUIDES: [Guide; CheckId::ALL.len()] = [
         evidence: DOCUMENTED,
         codes: &[Code::UserDisabled],
         mend: &[
-            "PowerShell: Update-MgUser -UserId UPN -AccountEnabled:$true (for synchronised users: in Active Directory)",
+            "PowerShell:\n  Update-MgUser -UserId UPN -AccountEnabled:$true\nFor synchronised users: in Active Directory.",
         ],
     },
     Guide {
@@ -341,7 +340,7 @@ pub(super) const GUIDES: [Guide; CheckId::ALL.len()] = [
         mend: &[
             "authentik: an AuthnContextClassRef Property Mapping that returns the class only when MFA was done; a constant \
              claims MFA that nobody did.",
-            "PowerShell: Update-MgDomainFederationConfiguration -DomainId domain.company -InternalDomainFederationId ID \
+            "PowerShell:\n  Update-MgDomainFederationConfiguration -DomainId domain.company -InternalDomainFederationId ID \
              -FederatedIdpMfaBehavior acceptIfMfaDoneByFederatedIdp",
         ],
     },

@@ -20,6 +20,7 @@ pub(super) fn run(arguments: &ExplainArguments, terminal: &Terminal) -> Result<E
     let page = Page { terminal };
     let text = match &arguments.check {
         None => page.list(),
+        Some(word) if word == "codes" => page.codes(),
         Some(word) => page.find(word).ok_or_else(|| unknown(word))?,
     };
     terminal::print_all(&text)?;
@@ -34,7 +35,7 @@ fn unknown(word: &str) -> Trouble {
     });
     let hint = match nearest {
         Some(id) => format!("is it {id}? `samlgate explain` lists the checks"),
-        None => "`samlgate explain` lists the checks; codes are given as AADSTS51004".to_owned(),
+        None => "`samlgate explain` lists the checks, `samlgate explain codes` the codes".to_owned(),
     };
     Trouble::new(format!("there is no check or code \"{word}\"")).hint(hint)
 }
@@ -70,7 +71,7 @@ impl Page<'_> {
             let name = self.strong(&format!("{:16}", guide.id.as_str()));
             out.push_str(&format!("{name}{}\n", wrap(guide.title, 16, self.terminal.width)));
         }
-        out.push_str("\n`samlgate explain CHECK` tells more; codes, as AADSTS51004, are told too.\n");
+        out.push_str("\n`samlgate explain CHECK` tells more, `samlgate explain codes` lists the codes of Entra.\n");
         out
     }
 
@@ -109,6 +110,25 @@ impl Page<'_> {
         let old = MET.iter().find(|met| met.when == When::Old(code));
         if let Some(old) = old {
             out.push_str(&format!("\nAADSTS{} is its older form.\n", old.digits));
+        }
+        out
+    }
+
+    fn codes(&self) -> String {
+        let row = |digits: &str, text: &str| {
+            format!("  {:16}{}\n", format!("AADSTS{digits}"), wrap(text, 18, self.terminal.width))
+        };
+        let mut out = format!("{}\n", self.strong("Predicted"));
+        for code in Code::ALL {
+            out.push_str(&row(code.digits(), meaning(code)));
+        }
+        let after = self.strong("Met around a sign-in, no verdict on the response");
+        let elsewhere = self.strong("Met where Entra is the identity provider of an application");
+        for (heading, when) in [(after, When::After), (elsewhere, When::Elsewhere)] {
+            out.push_str(&format!("\n{heading}\n"));
+            for met in MET.iter().filter(|met| met.when == when) {
+                out.push_str(&row(met.digits, met.meaning));
+            }
         }
         out
     }
