@@ -148,7 +148,9 @@ impl Page<'_> {
         let paint = self.terminal.paint;
         match (verdict.provenance, &verdict.claims) {
             (_, None) => "Claims: there is no assertion to read them from.\n".to_owned(),
-            (Provenance::Signed, Some(_)) => format!("{}\n", paint.paint(Tone::Strong, "Claims, signed")),
+            (Provenance::Signed, Some(_)) => {
+                format!("{}\n", paint.paint(Tone::Strong, "Claims, signed by a registered key"))
+            }
             (Provenance::Unsigned, Some(_)) => {
                 let text = "Claims, unsigned: nobody vouches for these claims";
                 format!("{}\n", paint.paint(Tone::Doubtful, text))

@@ -172,6 +172,9 @@ impl<'a> Printing<'a> {
     }
 
     fn write(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
         let out = &mut self.out;
         let mut write = || {
             let printed = terminal::print(out, text.as_bytes())?;
@@ -201,6 +204,7 @@ impl<'a> Printing<'a> {
             let style = ProgressStyle::with_template("judging {bar:30} {pos}/{len}, {eta} left");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_position(u64::try_from(self.tally.total()).unwrap_or(u64::MAX));
+            bar.reset_eta();
             self.bar = Some(bar);
         }
     }
