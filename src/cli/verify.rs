@@ -21,6 +21,9 @@ use crate::verdict::{Report, Show};
 /// Work of less than this shows no progress.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Between two outputs while progress is shown.
+const BREATH: Duration = Duration::from_millis(200);
+
 /// Judges every message of the inputs.
 pub(super) fn run(arguments: &VerifyArguments, terminal: &Terminal) -> Result<Ending, Trouble> {
     let names = named_or_stdin(&arguments.inputs.inputs)?;
@@ -112,6 +115,8 @@ struct Printing<'a> {
     judging: &'a Judging<'a>,
     out: BufWriter<io::StdoutLock<'static>>,
     both_on_terminal: bool,
+    held: Vec<u8>,
+    let_go: Instant,
     ending: Ending,
     tally: Tally,
     began: Instant,
@@ -127,6 +132,8 @@ impl<'a> Printing<'a> {
             judging,
             out: BufWriter::with_capacity(64 * 1024, io::stdout().lock()),
             both_on_terminal: io::stdout().is_terminal() && io::stderr().is_terminal(),
+            held: Vec::new(),
+            let_go: Instant::now(),
             ending: Ending::Well,
             tally: Tally::default(),
             began: Instant::now(),
@@ -144,6 +151,9 @@ impl<'a> Printing<'a> {
 
     fn complain(&mut self, trouble: &Trouble) {
         self.tally.unread += 1;
+        if self.both_on_terminal {
+            self.let_go();
+        }
         let terminal = self.judging.terminal;
         let ending = match &self.bar {
             Some(bar) => bar.suspend(|| terminal.complain(trouble)),
@@ -172,19 +182,29 @@ impl<'a> Printing<'a> {
     }
 
     fn write(&mut self, text: &str) {
-        if text.is_empty() {
+        self.held.extend_from_slice(text.as_bytes());
+        // the bar is taken away and drawn again around every output: not for each line
+        if self.bar.is_none() || self.let_go.elapsed() >= BREATH {
+            self.let_go();
+        }
+    }
+
+    /// Prints what was held back.
+    fn let_go(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        if held.is_empty() || self.left || self.failed.is_some() {
             return;
         }
-        let out = &mut self.out;
+        let (out, on_terminal) = (&mut self.out, self.both_on_terminal);
         let mut write = || {
-            let printed = terminal::print(out, text.as_bytes())?;
-            // a line that stands in the buffer would be torn apart by the bar
-            if self.both_on_terminal { terminal::flush(out) } else { Ok(printed) }
+            let printed = terminal::print(out, &held)?;
+            if on_terminal { terminal::flush(out) } else { Ok(printed) }
         };
-        let printed = match self.bar.as_ref().filter(|_| self.both_on_terminal) {
+        let printed = match self.bar.as_ref().filter(|_| on_terminal) {
             Some(bar) => bar.suspend(write),
             None => write(),
         };
+        self.let_go = Instant::now();
         match printed {
             Ok(Reader::Listens) => {}
             Ok(Reader::Left) => self.left = true,
@@ -218,6 +238,7 @@ impl<'a> Printing<'a> {
         if many && !judging.json && !judging.terminal.quiet && !self.left {
             self.write(&self.tally.render(judging.terminal));
         }
+        self.let_go();
         if let Some(trouble) = self.failed {
             return Err(trouble);
         }
