@@ -6,6 +6,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod dsig;
+pub mod file_text;
 pub mod inspect;
 pub mod limits;
 pub mod observe;

@@ -1,1 +1,3 @@
 //! saml
+
+pub mod metadata;

@@ -4,9 +4,29 @@ use std::sync::Arc;
 
 use crate::dsig::TrustedKey;
 
+mod advice;
+mod anchor;
+mod builder;
+mod certificate;
 mod directory;
+mod mending;
+mod near_miss;
+mod settings;
+mod users;
 
-pub use directory::Directory;
+pub use advice::advice;
+pub use builder::{DirectoryBuilder, DirectoryError, Duplicates, NewUser};
+pub use certificate::{CertificateError, CertificateForm, CertificateInput, certificate, certificate_text};
+pub use directory::{AddressKind, Directory, Lookup, SEVERAL_MAX, User, UserType};
+pub use mending::general_hint;
+pub use near_miss::{ByteOrder, Mistake, NearMiss, diagnose};
+pub use settings::{Settings, SettingsError};
+pub use users::{Loaded, Note, NoteKind, UsersError};
+
+/// Characters that an ImmutableId may have, as a NameID; Entra refuses longer ones.
+pub const ID_MAX: usize = 64;
+/// Characters of an ImmutableId beyond which it is worth a warning.
+pub const ID_LONG: usize = 60;
 
 /// What Entra is set to expect of one federated domain. Where something was not given it is `None` (or empty), and what
 /// depends on it is not judged.
@@ -34,6 +54,13 @@ pub struct Federation {
     pub audience: String,
     /// The users of the tenant.
     pub users: Option<Arc<Directory>>,
+}
+
+impl Federation {
+    /// The name by which reports and metrics know this federation: its domain, else its issuer, else `unknown`.
+    pub fn name(&self) -> &str {
+        self.domain.as_deref().or(self.issuer.as_deref()).unwrap_or("unknown")
+    }
 }
 
 /// A signing key that Entra holds.
