@@ -107,11 +107,16 @@ impl Terminal {
         Ending::Trouble
     }
 
-    /// Prints something worth knowing, unless nothing is to be said.
-    pub(super) fn note(&self, note: &str) {
-        if !self.quiet {
-            say(&format!("{} {}\n", self.talk.paint(Tone::Doubtful, "note:"), escape::lines(note)));
+    /// Prints something worth knowing and what to do about it (or nothing), unless nothing is to be said.
+    pub(super) fn note(&self, note: &str, hint: &str) {
+        if self.quiet {
+            return;
         }
+        let mut text = format!("{} {}\n", self.talk.paint(Tone::Doubtful, "note:"), escape::lines(note));
+        if !hint.is_empty() {
+            text.push_str(&format!("      {} {}\n", self.talk.paint(Tone::Strong, "hint:"), escape::lines(hint)));
+        }
+        say(&text);
     }
 
     /// Prints a line between several outputs, unless nothing is to be said.

@@ -166,6 +166,82 @@ fn many_inputs_end_with_a_tally() {
     assert!(!ran.out.contains("judged:"), "{}", ran.out);
 }
 
+/// A certificate in DER, and base64 of it.
+fn certificate() -> (Vec<u8>, String) {
+    use base64::Engine as _;
+    let made = rcgen::generate_simple_self_signed(["authentik.company".to_owned()]).unwrap();
+    let der = made.cert.der().to_vec();
+    let text = base64::engine::general_purpose::STANDARD.encode(&der);
+    (der, text)
+}
+
+#[test]
+fn what_entra_expects_is_read_from_every_kind_of_file() {
+    let (der, text) = certificate();
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
+    let settings = format!(
+        r#"{{"issuerUri":"https://a/","signingCertificate":"{text}","preferredAuthenticationProtocol":"saml"}}"#
+    );
+    let metadata = format!(
+        "<EntityDescriptor xmlns=\"urn:oasis:names:tc:SAML:2.0:metadata\" entityID=\"https://a/\"><IDPSSODescriptor \
+         protocolSupportEnumeration=\"urn:oasis:names:tc:SAML:2.0:protocol\"><KeyDescriptor use=\"signing\"><KeyInfo \
+         xmlns=\"http://www.w3.org/2000/09/xmldsig#\"><X509Data><X509Certificate>{text}</X509Certificate></X509Data></KeyInfo>\
+         </KeyDescriptor><SingleSignOnService Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST\" \
+         Location=\"https://a/\"/></IDPSSODescriptor></EntityDescriptor>"
+    );
+    let users = "UserPrincipalName,OnPremisesImmutableId,AccountEnabled\nfirst.user@domain.company,abc,True\n";
+    let folder = folder(&[
+        ("a.xml", XML),
+        ("a.pem", &pem),
+        ("a.b64", &text),
+        ("federation.json", &settings),
+        ("metadata.xml", &metadata),
+        ("users.csv", users),
+    ]);
+    fs::write(folder.path().join("a.cer"), der).unwrap();
+    let at = |name: &str| path(&folder, name);
+    for given in [
+        vec!["--certificate".to_owned(), at("a.pem"), "--certificate".to_owned(), at("a.cer")],
+        vec!["--certificate".to_owned(), at("a.b64"), "--issuer".to_owned(), "https://a/".to_owned()],
+        vec!["--federation".to_owned(), at("federation.json"), "--users".to_owned(), at("users.csv")],
+        vec!["--metadata".to_owned(), at("metadata.xml"), "--upn-domain".to_owned(), "domain.company".to_owned()],
+    ] {
+        let input = at("a.xml");
+        let mut arguments = vec!["verify", "--json", &input];
+        arguments.extend(given.iter().map(String::as_str));
+        let ran = samlgate(&arguments);
+        assert_eq!((ran.code, ran.err.as_str()), (1, ""), "{given:?}");
+        assert_eq!(json(&ran.out).len(), 1);
+    }
+}
+
+#[test]
+fn a_missing_key_is_said_once_and_not_when_quiet() {
+    let folder = folder(&[("a.xml", XML), ("b.xml", XML)]);
+    let ran = samlgate(&["verify", folder.path().to_str().unwrap()]);
+    assert_eq!(ran.err.matches("no certificate was given").count(), 1, "{}", ran.err);
+    let ran = samlgate(&["verify", "-q", folder.path().to_str().unwrap()]);
+    assert!(ran.err.is_empty(), "{}", ran.err);
+}
+
+#[test]
+fn expectations_that_cannot_be_read_end_with_2() {
+    let folder = folder(&[("a.xml", XML), ("bad.cer", "no certificate"), ("bad.json", "{}")]);
+    let (input, bad, json) = (path(&folder, "a.xml"), path(&folder, "bad.cer"), path(&folder, "bad.json"));
+    for arguments in [
+        &["verify", &input, "--certificate", &bad][..],
+        &["verify", &input, "--federation", &json],
+        &["verify", &input, "--users", &json],
+        &["verify", &input, "--metadata", &bad],
+        &["verify", &input, "--certificate", "a", "--certificate", "b", "--certificate", "c"],
+        &["verify", &input, "--certificate", "missing.cer"],
+    ] {
+        let ran = samlgate(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}: {}", ran.err);
+        assert!(ran.err.starts_with("error: "), "{}", ran.err);
+    }
+}
+
 #[test]
 fn wrong_usage_ends_with_2() {
     for arguments in [
