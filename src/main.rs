@@ -1,2 +1,5 @@
-#![allow(missing_docs)]
-fn main() {}
+//! The program: hands over to the command line.
+
+fn main() -> std::process::ExitCode {
+    samlgate::cli::run()
+}

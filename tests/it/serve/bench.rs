@@ -90,7 +90,7 @@ pub(super) fn judge(kind: MessageKind, accepted: bool, predicted: Option<Code>) 
             claims: None,
             signature: None,
         };
-        Inspection { kind, federation: Some(0), verdict, xml: None }
+        Inspection { kind, federation: Some(0), verdict }
     })
 }
 
