@@ -2,10 +2,13 @@
 
 use jiff::Timestamp;
 
-use crate::check::Policy;
+use crate::check::{self, Before, Facts, Policy};
+use crate::dsig::{self, Context, Signatures, TrustedKey};
 use crate::limits::Limits;
+use crate::saml::{self, ASSERTION, Claims, EncodingProblem, Form, MessageForm, Response};
 use crate::tenant::Federation;
-use crate::verdict::{Check, CheckId, Outcome, Provenance, Verdict};
+use crate::verdict::{CheckId, Covers, Finding, Provenance, SignatureSummary, Verdict};
+use crate::xml::{self, Document, NodeId};
 
 /// A message as it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,22 +93,201 @@ pub struct Inspection {
     pub federation: Option<usize>,
     /// The verdict; one is always made, for `serve` to use where [`MessageKind::is_judged`].
     pub verdict: Verdict,
-    /// The XML, where the message could be decoded so far. Personal: for `decode` and the operator's own files alone.
-    pub xml: Option<String>,
+}
+
+/// A message without its wrapping.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// The XML, where the message could be decoded so far.
+    pub xml: Option<Vec<u8>>,
+    /// RelayState, as it came.
+    pub relay_state: Option<Vec<u8>>,
+    /// What kind of message a form holds, where it is no SAMLResponse.
+    pub other: Option<MessageKind>,
+    /// What is wrong with the form and its encoding.
+    pub before: Before,
+}
+
+/// Takes the wrapping off: form fields, percent escapes, base64.
+pub fn decode(posted: Posted<'_>, limits: &Limits) -> Decoded {
+    let mut decoded = Decoded::default();
+    let field = match posted {
+        Posted::Xml(xml) => {
+            decoded.xml = Some(xml.to_vec());
+            return decoded;
+        }
+        Posted::Base64(text) => text.trim_ascii().to_vec(),
+        Posted::Form(body) => {
+            let form = Form::read(body, limits);
+            decoded.before.message = check::message(&form);
+            decoded.relay_state = form.relay_state;
+            if let Some(escape) = form.bad_escape {
+                decoded.before.encoding.push(check::encoding(&EncodingProblem::BadEscape(escape)));
+                decoded.other = Some(MessageKind::Unreadable);
+                return decoded;
+            }
+            let Some(field) = form.saml_response else {
+                decoded.other = Some(match (form.ws_fed, form.saml_request, form.problems.is_empty()) {
+                    (_, _, false) => MessageKind::Unreadable,
+                    (true, _, true) => MessageKind::WsFed,
+                    (_, true, true) => MessageKind::SamlRequest,
+                    _ => MessageKind::Other,
+                });
+                return decoded;
+            };
+            field
+        }
+    };
+    match saml::decode(field, limits) {
+        Ok(xml) => decoded.xml = Some(xml),
+        Err(problem) => decoded.before.encoding.push(check::encoding(&problem)),
+    }
+    decoded
 }
 
 impl Judge {
     /// Judges one message at an instant.
-    pub fn inspect(&self, _posted: Posted<'_>, _now: Timestamp, _effort: Effort) -> Inspection {
-        let checks = CheckId::ALL.into_iter().map(|id| Check::silent(id, Outcome::Skip)).collect();
+    pub fn inspect(&self, posted: Posted<'_>, now: Timestamp, effort: Effort) -> Inspection {
+        // the form, its escapes, its base64
+        let decoded = decode(posted, &self.limits);
+        let Some(xml) = decoded.xml else {
+            let kind = decoded.other.unwrap_or(MessageKind::Unreadable);
+            return self.unread(kind, decoded.before, None);
+        };
+        // one strict parse
+        let document = match xml::parse(xml, &self.limits) {
+            Ok(document) => document,
+            Err(error) => return self.unread(MessageKind::Unreadable, decoded.before, Some(check::unparsable(&error))),
+        };
+        let form = MessageForm::of(&document);
+        match form {
+            MessageForm::Response => self.judge(&document, decoded.before, now, effort),
+            MessageForm::Unknown => {
+                let root = document.root();
+                let (namespace, name) = (document.namespace(root), document.written_name(root));
+                let finding = check::other_root(namespace, name, document.position(root));
+                self.unread(MessageKind::Unreadable, decoded.before, Some(finding))
+            }
+            MessageForm::Logout | MessageForm::Request | MessageForm::WsFed => {
+                let kind = match form {
+                    MessageForm::Logout => MessageKind::Logout,
+                    MessageForm::Request => MessageKind::SamlRequest,
+                    _ => MessageKind::WsFed,
+                };
+                let before = Before { message: vec![check::not_a_sign_in(form)], ..Before::default() };
+                self.unread(kind, before, None)
+            }
+        }
+    }
+
+    /// The judgement of a readable response: signatures, claims, checks.
+    fn judge(&self, document: &Document, before: Before, now: Timestamp, effort: Effort) -> Inspection {
+        let response = Response::read(document);
+        let named = self.named_by(&response);
+        // with one federation a wrong issuer is one fault among others; with several nobody knows which was meant
+        let federation = named.or((self.federations.len() == 1).then_some(0));
+        let federation = federation.and_then(|index| self.federations.get(index));
+
+        let keys: Vec<&TrustedKey> = federation.iter().flat_map(|known| &known.keys).map(|known| &known.key).collect();
+        let context = Context { keys: &keys, limits: &self.limits, diagnose: effort == Effort::Diagnose };
+        let signable: Vec<NodeId> = [Some(response.node), response.assertion].into_iter().flatten().collect();
+        let signatures = dsig::verify(document, &signable, &context);
+
+        let claims = response.assertion.map(|assertion| match signatures.signed(assertion) {
+            Some(signed) => Claims::of_signed(&signed),
+            None => Claims::of_unsigned(document, assertion),
+        });
+        let issuers: Vec<&str> = self.federations.iter().filter_map(|known| known.issuer.as_deref()).collect();
+        let facts = Facts {
+            response: &response,
+            claims: claims.as_ref(),
+            signatures: &signatures,
+            federation,
+            issuers: &issuers,
+            policy: &self.policy,
+            now,
+        };
+        let outcomes = check::conclude(check::run_all(&facts, before), &self.policy);
+
+        let kind = if claims.as_ref().is_some_and(is_b2b) { MessageKind::B2b } else { MessageKind::SamlResponse };
         let verdict = Verdict {
-            checks,
+            checks: outcomes.checks,
+            // without keys nothing was verified, so nothing is accepted, and nothing is known of what Entra will say
+            accepted: outcomes.accepted && !keys.is_empty(),
+            predicted: outcomes.predicted.filter(|_| self.has_keys()),
+            provenance: claims.as_ref().map_or(Provenance::Unsigned, |claims| claims.provenance),
+            claims: claims.as_ref().map(|claims| claims.report(&response)),
+            signature: summary(&signatures, &response, &keys),
+        };
+        Inspection { kind, federation: named, verdict }
+    }
+
+    /// The federation whose issuer the response names, first by the Assertion, which may be signed.
+    fn named_by(&self, response: &Response<'_>) -> Option<usize> {
+        let document = response.document;
+        let in_assertion =
+            response.assertion.and_then(|node| document.children_named(node, ASSERTION, "Issuer").next());
+        let issuer = document.text_in(in_assertion.or(response.issuer.first)?);
+        self.federations.iter().position(|known| known.issuer.as_deref().is_none_or(|known| known == issuer))
+    }
+
+    fn has_keys(&self) -> bool {
+        self.federations.iter().any(|federation| !federation.keys.is_empty())
+    }
+
+    /// The verdict on a message of which nothing further can be judged.
+    fn unread(&self, kind: MessageKind, before: Before, xml: Option<Finding>) -> Inspection {
+        let reached = if xml.is_some() { CheckId::Xml } else { CheckId::Encoding };
+        let mut found = [(CheckId::Message, before.message), (CheckId::Encoding, before.encoding)]
+            .into_iter()
+            .chain(xml.map(|finding| (CheckId::Xml, vec![finding])));
+        let judged_at_all = kind.is_judged();
+        let judged = CheckId::ALL.into_iter().map(|id| {
+            let findings = (id <= reached).then(|| found.next()).flatten().map(|(_, findings)| findings);
+            (id, findings.filter(|findings| judged_at_all || !findings.is_empty()))
+        });
+        let outcomes = check::conclude(judged.collect(), &self.policy);
+        let verdict = Verdict {
+            checks: outcomes.checks,
             accepted: false,
-            predicted: None,
+            predicted: outcomes.predicted.filter(|_| self.has_keys()),
             provenance: Provenance::Unsigned,
             claims: None,
             signature: None,
         };
-        Inspection { kind: MessageKind::Other, federation: None, verdict, xml: None }
+        Inspection { kind, federation: None, verdict }
     }
+}
+
+/// Whether the response is meant for a directory of its own (B2B direct federation), which posts to the same address.
+fn is_b2b(claims: &Claims<'_>) -> bool {
+    const BEFORE: &str = "https://login.microsoftonline.com/";
+    let restrictions = claims.conditions.first.iter().flat_map(|conditions| &conditions.restrictions);
+    restrictions.flat_map(|restriction| &restriction.audiences).any(|audience| {
+        let tenant = audience.text.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix('/'));
+        tenant.is_some_and(|tenant| {
+            tenant.len() == 36 && tenant.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+        })
+    })
+}
+
+/// What was verified; none when any signature present failed.
+fn summary(signatures: &Signatures<'_>, response: &Response<'_>, keys: &[&TrustedKey]) -> Option<SignatureSummary> {
+    let all_hold = signatures.examined.iter().all(|examined| examined.result.is_ok());
+    let of = |node: NodeId| signatures.examined.iter().find(|examined| examined.parent == node);
+    let (on_response, on_assertion) = (of(response.node), response.assertion.and_then(of));
+    let covers = match (on_response, on_assertion) {
+        (Some(_), Some(_)) => Covers::Both,
+        (Some(_), None) => Covers::Response,
+        _ => Covers::Assertion,
+    };
+    let examined = on_assertion.or(on_response).filter(|_| all_hold)?;
+    let key = keys.get(*examined.result.as_ref().ok()?)?;
+    Some(SignatureSummary {
+        covers,
+        algorithm: examined.algorithm?.as_str(),
+        digest: examined.digest?.as_str(),
+        thumbprint: key.thumbprint().to_owned(),
+        thumbprint_sha256: key.thumbprint_sha256().to_owned(),
+    })
 }

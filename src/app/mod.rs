@@ -1,1 +1,229 @@
-//! app
+//! The wiring: from a configuration to a running service, for `serve` and the tests alike.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::admin;
+use crate::config::Config;
+use crate::inspect::MessageKind;
+use crate::observe::{self, Metrics, Vocabulary};
+use crate::proxy::{self, Bounds, Inspector, Proxy, Reverse, UpstreamError};
+
+/// What is being answered when a signal comes has so long to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Serves until SIGTERM or SIGINT; blocks, on a runtime of its own.
+///
+/// # Errors
+/// What keeps it from starting.
+pub fn serve(config: Config) -> Result<(), AppError> {
+    observe::install(config.log.level, config.log.format);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(AppError::Runtime)?;
+    let served = runtime.block_on(async {
+        let signal = signal().map_err(AppError::Runtime)?;
+        let running = start(config).await?;
+        signal.await;
+        tracing::info!("stopping: what is being answered has {} s to end", GRACE.as_secs());
+        running.stop(GRACE).await;
+        Ok(())
+    });
+    // whoever still judges after the grace does not hold up the end
+    runtime.shutdown_background();
+    served
+}
+
+/// Starts to serve in the runtime of the caller, who gets the addresses and the way to stop.
+///
+/// # Errors
+/// What keeps it from starting.
+pub async fn start(config: Config) -> Result<Running, AppError> {
+    let judge = config.judge.clone();
+    let inspector: Inspector = Arc::new(move |posted, now, effort| judge.inspect(posted, now, effort));
+    start_with(config, inspector, Timestamp::now).await
+}
+
+/// [`start`] with a judge and a clock of the caller's.
+///
+/// # Errors
+/// What keeps it from starting.
+pub async fn start_with(config: Config, inspector: Inspector, now: fn() -> Timestamp) -> Result<Running, AppError> {
+    let reverse_address = ready_to_serve(&config)?;
+    for note in &config.notes {
+        tracing::warn!(note, "configuration");
+    }
+    let domains = config.judge.federations.iter().map(|federation| federation.domain.clone().unwrap_or_default());
+    let kinds = MessageKind::ALL.map(MessageKind::as_str).to_vec();
+    let metrics = Arc::new(Metrics::new(Vocabulary { domains: domains.collect(), kinds }).map_err(AppError::Metrics)?);
+
+    let body_bytes = config.judge.limits.body_bytes;
+    let usual = Bounds::default();
+    let settings = proxy::Settings {
+        mode: config.mode,
+        pass_unjudged: config.pass_unjudged,
+        intercept: config.intercept,
+        upstream: config.upstream,
+        body_bytes,
+        // the budget must hold one body at least, or none would ever be judged
+        bounds: Bounds { buffered_bytes: usual.buffered_bytes.max(body_bytes), ..usual },
+    };
+    let proxy = Arc::new(Proxy::new(settings, inspector, now, Arc::clone(&metrics))?);
+
+    let (reverse, reverse_address) = bind("listen.reverse", reverse_address).await?;
+    let (admin, admin_address) = bind("listen.admin", config.listen.admin).await?;
+    let (stop_traffic, traffic_stops) = watch::channel(false);
+    let (stop_admin, admin_stops) = watch::channel(false);
+    let reverse = Reverse {
+        listener: reverse,
+        certificate: config.certificate.filter(|_| config.listen.tls),
+        proxy: Arc::clone(&proxy),
+    };
+    let grace = watch::channel(GRACE);
+    let running = Running {
+        reverse: reverse_address,
+        admin: admin_address,
+        traffic: tokio::spawn(reverse.serve(traffic_stops, grace.1)),
+        observers: tokio::spawn(admin::serve(admin, Arc::clone(&metrics), admin_stops)),
+        grace: grace.0,
+        stop_traffic,
+        stop_admin,
+        proxy,
+        metrics,
+    };
+    running.metrics.set_ready(true);
+    tracing::info!(reverse = %running.reverse, admin = %running.admin, "serving");
+    Ok(running)
+}
+
+/// Whether `serve` can do all that the configuration asks; the address of the reverse listener if so.
+fn ready_to_serve(config: &Config) -> Result<SocketAddr, AppError> {
+    if !config.not_served.is_empty() {
+        return Err(AppError::NotServed(config.not_served.clone()));
+    }
+    let mut missing = Vec::new();
+    if config.environment.is_none() {
+        missing.push("`environment`: say which test environment this is, as in environment = \"test\"");
+    }
+    if config.listen.reverse.is_none() {
+        missing.push("`listen.reverse`: say where to listen, as in reverse = \"127.0.0.1:8443\"");
+    }
+    if config.listen.tls && config.certificate.is_none() {
+        missing.push(
+            "`tls.certificate` and `tls.key`: or set `listen.tls` to false behind a balancer that terminates TLS",
+        );
+    }
+    config.listen.reverse.filter(|_| missing.is_empty()).ok_or(AppError::Missing(missing))
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
+    let failed = |source| AppError::Bind { key, address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// A service that runs.
+#[derive(Debug)]
+pub struct Running {
+    reverse: SocketAddr,
+    admin: SocketAddr,
+    traffic: JoinHandle<()>,
+    observers: JoinHandle<()>,
+    grace: watch::Sender<Duration>,
+    stop_traffic: watch::Sender<bool>,
+    stop_admin: watch::Sender<bool>,
+    proxy: Arc<Proxy>,
+    metrics: Arc<Metrics>,
+}
+
+impl Running {
+    /// Where the reverse listener is bound.
+    pub fn reverse(&self) -> SocketAddr {
+        self.reverse
+    }
+
+    /// Where metrics and health are.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The metrics of this service.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Takes no more connections, lets what is being answered end within `grace`, then judges what was taken in. Metrics can be
+    /// read until the end.
+    pub async fn stop(self, grace: Duration) {
+        self.metrics.set_ready(false);
+        self.grace.send_replace(grace);
+        self.stop_traffic.send_replace(true);
+        if let Err(error) = self.traffic.await {
+            tracing::error!(%error, "the listener failed");
+        }
+        if tokio::time::timeout(grace, self.proxy.drained()).await.is_err() {
+            tracing::warn!("some messages were not judged in time");
+        }
+        self.stop_admin.send_replace(true);
+        if let Err(error) = self.observers.await {
+            tracing::error!(%error, "the admin listener failed");
+        }
+    }
+}
+
+/// A future that ends with the first SIGTERM or SIGINT from now on.
+fn signal() -> std::io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        // without the signal only the operating system ends the process
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Well written, and not there yet.
+    #[error("{}", .0.iter().map(|key| format!("`{key}` is not served by this version")).collect::<Vec<_>>().join("\n"))]
+    NotServed(Vec<&'static str>),
+    /// `serve` needs more than `verify` does.
+    #[error("`serve` needs more than this configuration says:\n{}", .0.iter().map(|key| format!("  {key}")).collect::<Vec<_>>().join("\n"))]
+    Missing(Vec<&'static str>),
+    /// An address that cannot be had.
+    #[error("`{key}`: {address} cannot be listened on: {source}")]
+    Bind {
+        /// The key that names it.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The upstream cannot be used.
+    #[error("`upstream`: {0}")]
+    Upstream(#[from] UpstreamError),
+    /// The metrics cannot be made.
+    #[error("the metrics cannot be made: {0}")]
+    Metrics(prometheus::Error),
+    /// The system refuses threads or signals.
+    #[error("the runtime cannot be made: {0}")]
+    Runtime(std::io::Error),
+}

@@ -2,14 +2,12 @@
 
 use std::io::{self, BufWriter};
 
-use jiff::Timestamp;
-
 use super::args::DecodeArguments;
-use super::input::{self, Body, Message};
+use super::input::{self, Message};
 use super::terminal::{self, Reader, Terminal, Trouble};
 use super::{Ending, pretty, verify};
-use crate::inspect::{Effort, Judge};
-use crate::verdict::{Outcome, Show, Verdict};
+use crate::inspect;
+use crate::limits::Limits;
 
 /// Prints every message of the inputs.
 pub(super) fn run(arguments: &DecodeArguments, terminal: &Terminal) -> Result<Ending, Trouble> {
@@ -18,11 +16,11 @@ pub(super) fn run(arguments: &DecodeArguments, terminal: &Terminal) -> Result<En
     for trouble in &found.troubles {
         ending = ending.max(terminal.complain(trouble));
     }
-    let judge = Judge::default();
+    let limits = Limits::default();
     let mut out = BufWriter::new(io::stdout().lock());
     let several = found.sources.len() > 1;
     for source in &found.sources {
-        let messages = match source.messages(arguments.inputs.format, judge.limits.body_bytes) {
+        let messages = match source.messages(arguments.inputs.format, limits.body_bytes) {
             Ok(messages) => messages,
             Err(trouble) => {
                 ending = ending.max(terminal.complain(&trouble));
@@ -34,7 +32,7 @@ pub(super) fn run(arguments: &DecodeArguments, terminal: &Terminal) -> Result<En
             if several {
                 terminal.heading(&message.name);
             }
-            let (text, decoded) = decode(&judge, message, terminal);
+            let (text, decoded) = decode(&limits, message, terminal);
             ending = ending.max(decoded);
             // stdout goes out before the next heading, so that both streams can be read on one terminal
             if terminal::print(&mut out, text.as_bytes())? == Reader::Left || terminal::flush(&mut out)? == Reader::Left
@@ -49,21 +47,19 @@ pub(super) fn run(arguments: &DecodeArguments, terminal: &Terminal) -> Result<En
     Ok(ending)
 }
 
-fn decode(judge: &Judge, message: &Message, terminal: &Terminal) -> (String, Ending) {
-    // the clock is of no account: nothing is judged
-    let inspection = judge.inspect(message.body.posted(), Timestamp::UNIX_EPOCH, Effort::Verdict);
-    if let Some(state) = message.body.relay_state().filter(|_| !terminal.quiet) {
-        terminal.heading(&format!("RelayState: {state}"));
+fn decode(limits: &Limits, message: &Message, terminal: &Terminal) -> (String, Ending) {
+    let decoded = inspect::decode(message.body.posted(), limits);
+    if let Some(state) = decoded.relay_state.filter(|_| !terminal.quiet) {
+        terminal.heading(&format!("RelayState: {}", String::from_utf8_lossy(&state)));
     }
-    let xml = match (&inspection.xml, &message.body) {
-        (Some(xml), _) => xml.clone(),
-        (None, Body::Xml(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
-        (None, Body::Form(_) | Body::Base64(_)) => {
-            let why = first_failure(&inspection.verdict).unwrap_or_else(|| "it cannot be decoded".to_owned());
-            terminal.complain(&Trouble::new(format!("{}: {why}", message.name)));
-            return (String::new(), Ending::Wanting);
-        }
+    let Some(xml) = decoded.xml else {
+        let mut findings = decoded.before.encoding.iter().chain(&decoded.before.message);
+        let why = findings.find_map(|finding| finding.detail.finding.as_ref());
+        let why = why.map_or_else(|| "it cannot be decoded".to_owned(), ToString::to_string);
+        terminal.complain(&Trouble::new(format!("{}: {why}", message.name)));
+        return (String::new(), Ending::Wanting);
     };
+    let xml = String::from_utf8_lossy(&xml);
     match pretty::indented(&xml) {
         Ok(text) => (text, Ending::Well),
         Err(why) => {
@@ -71,10 +67,4 @@ fn decode(judge: &Judge, message: &Message, terminal: &Terminal) -> (String, End
             (pretty::safe(&xml), Ending::Wanting)
         }
     }
-}
-
-/// What the first check that fails says.
-fn first_failure(verdict: &Verdict) -> Option<String> {
-    let failed = verdict.checks.iter().find(|check| check.outcome == Outcome::Fail)?;
-    Some(failed.detail.as_ref()?.finding.as_ref()?.to_string_for(Show::Personal))
 }

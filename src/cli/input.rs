@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use super::args::Format;
 use super::capture_file::{self, Kind};
 use super::detect::{self, Shape};
-use super::form;
 use super::terminal::Trouble;
 use crate::inspect::Posted;
 
@@ -39,14 +38,6 @@ impl Body {
             Self::Form(bytes) => Posted::Form(bytes),
             Self::Base64(bytes) => Posted::Base64(bytes),
             Self::Xml(bytes) => Posted::Xml(bytes),
-        }
-    }
-
-    /// The relay state that came with it.
-    pub(super) fn relay_state(&self) -> Option<String> {
-        match self {
-            Self::Form(bytes) => form::relay_state(bytes),
-            Self::Base64(_) | Self::Xml(_) => None,
         }
     }
 }

@@ -1,1 +1,95 @@
-//! config
+//! The configuration: TOML as written, resolved into what the program runs on.
+
+mod federation;
+mod file;
+mod problem;
+mod quantity;
+mod resolve;
+mod sections;
+mod written;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::inspect::Judge;
+use crate::observe::{LogFormat, LogLevel};
+use crate::proxy::{Intercept, Mode, ServerCertificate, Upstream};
+
+pub use problem::{ConfigError, Problem};
+
+/// A configuration that holds together.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What messages are judged against; it has a federation, and each federation has an issuer, a key and an audience.
+    pub judge: Judge,
+    /// What environment this is, in the operator's word; `serve` wants to be told that it is no production.
+    pub environment: Option<String>,
+    /// What is done with a message that is not accepted.
+    pub mode: Mode,
+    /// In `enforce`, whether messages that are no sign-in responses go on.
+    pub pass_unjudged: bool,
+    /// Where to listen.
+    pub listen: Listen,
+    /// What is looked at.
+    pub intercept: Intercept,
+    /// The certificate that browsers are shown.
+    pub certificate: Option<ServerCertificate>,
+    /// Where everything goes.
+    pub upstream: Upstream,
+    /// The log.
+    pub log: Log,
+    /// Keys that are well written, but that `serve` cannot honour yet.
+    pub not_served: Vec<&'static str>,
+    /// What is worth a word and no reason to stop.
+    pub notes: Vec<String>,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// As the intercepted hosts.
+    pub reverse: Option<SocketAddr>,
+    /// Whether that listener speaks TLS.
+    pub tls: bool,
+    /// For metrics and health.
+    pub admin: SocketAddr,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Log {
+    /// How much.
+    pub level: LogLevel,
+    /// For whom.
+    pub format: LogFormat,
+}
+
+impl Config {
+    /// Reads a configuration file and every file that it names.
+    ///
+    /// # Errors
+    /// All problems that there are, not the first alone.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads a configuration that was read already. Paths in it are relative to the folder of `path`.
+    ///
+    /// # Errors
+    /// All problems that there are, not the first alone.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let mut problems = problem::Problems::new(path, text);
+        let file = written::read(text, &mut problems);
+        let config = file.and_then(|file| resolve::resolve(file, path, &mut problems));
+        problems.finish(config)
+    }
+}
+
+/// The JSON schema of a configuration file.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(file::File).to_value()
+}
+
+#[cfg(test)]
+mod tests;

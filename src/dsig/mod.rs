@@ -1,7 +1,17 @@
 //! XML signatures as SAML uses them, and nothing else of XML-DSig.
 
 mod algorithm;
+mod digest;
+mod grammar;
 mod key;
+mod key_info;
+mod near_miss;
+mod verify;
 
 pub use algorithm::{Hash, SignatureAlgorithm, SignatureScheme};
+pub use digest::CanonicalError;
+pub use grammar::ShapeError;
 pub use key::{Certificate, KeyError, KeyKind, TrustedKey};
+pub use key_info::NamedCertificate;
+pub use near_miss::NearMiss;
+pub use verify::{AlgorithmError, Context, Examined, Failure, Signatures, Signed, ValueError, verify};

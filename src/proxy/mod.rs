@@ -1,1 +1,99 @@
-//! proxy
+//! The sockets: what comes in is judged where it is a sign-in, and forwarded as it came.
+
+mod answer;
+mod body;
+mod forward;
+mod framing;
+mod headers;
+mod judging;
+mod reverse;
+mod route;
+mod service;
+mod tls;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub use forward::UpstreamError;
+pub use judging::Inspector;
+pub use reverse::Reverse;
+pub use route::Intercept;
+pub use service::Proxy;
+pub use tls::{ServerCertificate, TlsError};
+
+/// What is done with a message that is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Judge beside the forward: every message goes on.
+    #[default]
+    Observe,
+    /// Judge before the forward: only what is accepted goes on.
+    Enforce,
+}
+
+/// Everything that a proxy is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What is done with a message that is not accepted.
+    pub mode: Mode,
+    /// In `enforce`, whether messages that are no sign-in responses go on.
+    pub pass_unjudged: bool,
+    /// What is looked at.
+    pub intercept: Intercept,
+    /// Where everything goes.
+    pub upstream: Upstream,
+    /// Bytes of one body that is judged.
+    pub body_bytes: usize,
+    /// Bounds on what a peer may take.
+    pub bounds: Bounds,
+}
+
+/// The one place that requests are forwarded to.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// Whether TLS is spoken to it.
+    pub tls: bool,
+    /// The name that its certificate must bear.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Where to connect instead of what the name resolves to.
+    pub address: Option<SocketAddr>,
+    /// Certificates in DER that are trusted beside the machine's own.
+    pub extra_roots: Vec<Vec<u8>>,
+}
+
+/// Bounds on time and space that hold for every peer.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Connections at one time.
+    pub connections: usize,
+    /// Bytes of all bodies that are held at one time.
+    pub buffered_bytes: usize,
+    /// For a TLS handshake, and for the head of a request; HTTP/1.1 counts the wait for it, too.
+    pub head: Duration,
+    /// For the whole body of an intercepted post, and for each piece of any other body.
+    pub body: Duration,
+    /// For a connection without a request.
+    pub idle: Duration,
+    /// For a connection to the upstream.
+    pub connect: Duration,
+    /// For the head of the upstream's answer, the connection included.
+    pub answer: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            // 64 of the largest bodies, or some 8,000 of the usual ones
+            buffered_bytes: 64 * 1024 * 1024,
+            head: Duration::from_secs(30),
+            body: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+            connect: Duration::from_secs(5),
+            answer: Duration::from_secs(60),
+        }
+    }
+}

@@ -189,6 +189,9 @@ impl Check {
             if let (Some(text), Some(more)) = (detail.finding.take(), further.detail.finding) {
                 detail.finding = Some(text.then(" Also: ").then_text(more));
             }
+            if further.outcome == Outcome::Fail {
+                detail.code = detail.code.or(further.detail.code);
+            }
             detail.hint = detail.hint.or(further.detail.hint);
             detail.label = detail.label.or(further.detail.label);
         }

@@ -1,1 +1,16 @@
-//! xml
+//! XML as an identity provider may write it: one strict parse into a tree, and canonical forms of its parts.
+
+mod c14n;
+mod chars;
+mod document;
+mod error;
+mod interner;
+mod parse;
+mod references;
+mod tag;
+
+pub use c14n::{Algorithm, Canonical, Overflow, Sink};
+pub(crate) use chars::is_ncname;
+pub use document::{Attribute, Document, Name, NodeId, NodeKind};
+pub use error::{XmlError, XmlProblem};
+pub use parse::parse;

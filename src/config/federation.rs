@@ -1,0 +1,288 @@
+//! The federations: every file about what Entra expects is read here, and one source is chosen for each federation.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::file::{Cloud, DomainPolicyValue, DomainPolicyWord, FederationTable, Located};
+use super::problem::Problems;
+use super::resolve::Folder;
+use crate::dsig::TrustedKey;
+use crate::saml::metadata::IdpMetadata;
+use crate::tenant::{
+    CertificateInput, Directory, DomainPolicy, Federation, MfaBehavior, Protocol, RegisteredKey, Settings,
+};
+
+/// Reads federations, one after the other.
+pub(super) struct Federations<'a, 'p> {
+    folder: &'a Folder<'a>,
+    problems: &'a mut Problems<'p>,
+    notes: &'a mut Vec<String>,
+    /// Files of users that were read, with what came of it: a file that serves several federations is read once.
+    users: HashMap<PathBuf, Option<Arc<Directory>>>,
+}
+
+/// What Entra expects, from the one source that tells it.
+#[derive(Default)]
+struct Expected {
+    issuer: String,
+    keys: Vec<RegisteredKey>,
+    protocol: Option<Protocol>,
+    mfa_behavior: Option<MfaBehavior>,
+}
+
+impl<'a, 'p> Federations<'a, 'p> {
+    pub(super) fn resolve(
+        tables: &[Located<FederationTable>],
+        folder: &'a Folder<'a>,
+        problems: &'a mut Problems<'p>,
+        notes: &'a mut Vec<String>,
+    ) -> Vec<Federation> {
+        if tables.is_empty() {
+            let hint = "add a [[federation]] with `domain`, and `settings`, `issuer` and `certificates`, or `metadata`";
+            problems.push(None, "there is no federation to judge against", Some(hint.to_owned()));
+        }
+        let mut reader = Self { folder, problems, notes, users: HashMap::new() };
+        let mut federations: Vec<Federation> = Vec::with_capacity(tables.len());
+        for Located { value: table, at } in tables {
+            let federation = reader.federation(table, at);
+            reader.compare(&federation, &federations, table, at);
+            federations.push(federation);
+        }
+        federations
+    }
+
+    fn federation(&mut self, table: &FederationTable, at: &Range<usize>) -> Federation {
+        let domain = self.domain(table, at);
+        let expected = self.expected(table, at, domain.as_deref());
+        let (acs, audience) = self.parties(table);
+        let root_domain = table.root_domain.as_ref().map(|root| root.value.to_ascii_lowercase());
+        Federation {
+            root_domain: root_domain.or_else(|| domain.clone()),
+            domain,
+            issuer: Some(expected.issuer),
+            keys: expected.keys,
+            protocol: expected.protocol,
+            // what the operator writes is newer than what was exported
+            mfa_behavior: table.mfa_behavior.as_ref().map(|written| written.value).or(expected.mfa_behavior),
+            authn_context: table.authn_context.as_ref().map_or_else(Vec::new, |classes| classes.value.clone()),
+            domain_policy: table
+                .domain_policy
+                .as_ref()
+                .map_or(DomainPolicy::All, |policy| domain_policy(&policy.value)),
+            acs,
+            audience,
+            users: table.users.as_ref().and_then(|file| self.users(file)),
+        }
+    }
+
+    fn domain(&mut self, table: &FederationTable, at: &Range<usize>) -> Option<String> {
+        let Some(written) = &table.domain else {
+            self.problems.push(Some(at.clone()), "a federation has no `domain`", None);
+            return None;
+        };
+        let domain = written.value.to_ascii_lowercase();
+        let is_name = !domain.is_empty()
+            && domain.len() <= 253
+            && domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+        if !is_name {
+            let cause =
+                format!("`domain`: expected a domain name such as \"domain.company\", got \"{}\"", written.value);
+            self.problems.push(Some(written.at.clone()), cause, None);
+        }
+        Some(domain)
+    }
+
+    /// What Entra expects comes from one place: `settings`, else `issuer` and `certificates`, else `metadata`. Their union would
+    /// hide a key that Entra does not hold.
+    fn expected(&mut self, table: &FederationTable, at: &Range<usize>, domain: Option<&str>) -> Expected {
+        let (source, place, found) = if let Some(file) = &table.settings {
+            ("settings", &file.at, self.settings(file, domain))
+        } else if let Some(certificates) = &table.certificates {
+            ("certificates", &certificates.at, self.certificates(table.issuer.as_ref(), certificates))
+        } else if let Some(issuer) = &table.issuer {
+            let hint = "add `certificates`; `issuer` alone is not filled up from `metadata`".to_owned();
+            self.problems.push(Some(issuer.at.clone()), "`issuer` needs `certificates`", Some(hint));
+            return Expected::default();
+        } else if let Some(metadata) = &table.metadata {
+            ("metadata", &metadata.at, self.metadata(metadata))
+        } else {
+            let hint = "give `settings`, or `issuer` and `certificates`, or `metadata`".to_owned();
+            self.problems.push(Some(at.clone()), "nothing says what Entra expects of this federation", Some(hint));
+            return Expected::default();
+        };
+        let Some(found) = found else { return Expected::default() };
+        if found.issuer.is_empty() {
+            self.problems.push(Some(place.clone()), format!("`{source}`: there is no issuer"), None);
+        }
+        if found.keys.is_empty() {
+            let cause = format!("`{source}`: there is no signing certificate: nothing could be accepted");
+            self.problems.push(Some(place.clone()), cause, None);
+        }
+        found
+    }
+
+    fn settings(&mut self, file: &Located<PathBuf>, domain: Option<&str>) -> Option<Expected> {
+        let bytes = self.folder.read(file, self.problems)?;
+        let settings = match Settings::parse(&bytes, domain) {
+            Ok(settings) => settings,
+            Err(error) => {
+                let cause = format!("`{}`: {error}", file.value.display());
+                self.problems.push(Some(file.at.clone()), cause, Some(error.hint().into()));
+                return None;
+            }
+        };
+        if !settings.has_current_certificate && !settings.certificates.is_empty() {
+            self.notes
+                .push(format!("{}: there is a next signing certificate and no current one", file.value.display()));
+        }
+        let keys = settings.certificates.iter().filter_map(|input| {
+            let pem_in_settings = input.is_pem();
+            self.key(&input.der, &file.value, &file.at).map(|key| RegisteredKey { key, pem_in_settings })
+        });
+        Some(Expected {
+            keys: keys.collect(),
+            issuer: settings.issuer_uri.unwrap_or_default(),
+            protocol: settings.protocol,
+            mfa_behavior: settings.mfa_behavior,
+        })
+    }
+
+    fn certificates(
+        &mut self,
+        issuer: Option<&Located<String>>,
+        certificates: &Located<Vec<PathBuf>>,
+    ) -> Option<Expected> {
+        self.at_most_two("certificates", certificates.value.len(), &certificates.at);
+        let mut keys = Vec::new();
+        for file in &certificates.value {
+            let Some(bytes) = self.folder.read_path(file, &certificates.at, self.problems) else { continue };
+            match crate::tenant::certificate(&bytes) {
+                Ok(CertificateInput { der, .. }) => {
+                    keys.extend(
+                        self.key(&der, file, &certificates.at).map(|key| RegisteredKey { key, pem_in_settings: false }),
+                    );
+                }
+                Err(error) => {
+                    let cause = format!("`{}`: {error}", file.display());
+                    self.problems.push(Some(certificates.at.clone()), cause, Some(error.hint().into()));
+                }
+            }
+        }
+        let Some(issuer) = issuer else {
+            let hint = "`issuer` and `certificates` go together".to_owned();
+            self.problems.push(Some(certificates.at.clone()), "`certificates` needs `issuer`", Some(hint));
+            return None;
+        };
+        // what could not be read was reported: no second complaint that nothing is there
+        (keys.len() == certificates.value.len()).then(|| Expected {
+            issuer: issuer.value.clone(),
+            keys,
+            ..Expected::default()
+        })
+    }
+
+    fn metadata(&mut self, written: &Located<String>) -> Option<Expected> {
+        if written.value.contains("://") {
+            let hint = "save it and give the path of the file".to_owned();
+            let cause = "`metadata`: a URL is not fetched by this version, only a file is read";
+            self.problems.push(Some(written.at.clone()), cause, Some(hint));
+            return None;
+        }
+        let file = PathBuf::from(&written.value);
+        let bytes = self.folder.read_path(&file, &written.at, self.problems)?;
+        let metadata = match IdpMetadata::parse(&bytes) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                self.problems.push(Some(written.at.clone()), format!("`{}`: {error}", file.display()), None);
+                return None;
+            }
+        };
+        self.at_most_two("metadata", metadata.signing_certificates.len(), &written.at);
+        let keys = metadata.signing_certificates.iter().filter_map(|der| {
+            self.key(der, &file, &written.at).map(|key| RegisteredKey { key, pem_in_settings: false })
+        });
+        Some(Expected { keys: keys.collect(), issuer: metadata.entity_id, ..Expected::default() })
+    }
+
+    fn at_most_two(&mut self, source: &str, count: usize, at: &Range<usize>) {
+        if count > 2 {
+            let cause = format!("`{source}`: expected the current certificate and at most the next one, got {count}");
+            let hint = "Entra holds two: signingCertificate and nextSigningCertificate".to_owned();
+            self.problems.push(Some(at.clone()), cause, Some(hint));
+        }
+    }
+
+    fn key(&mut self, der: &[u8], file: &Path, at: &Range<usize>) -> Option<TrustedKey> {
+        TrustedKey::from_der(der)
+            .map_err(|error| self.problems.push(Some(at.clone()), format!("`{}`: {error}", file.display()), None))
+            .ok()
+    }
+
+    fn users(&mut self, file: &Located<PathBuf>) -> Option<Arc<Directory>> {
+        if let Some(known) = self.users.get(&file.value) {
+            return known.clone();
+        }
+        let loaded = self.folder.read(file, self.problems).and_then(|bytes| match Directory::load(&bytes) {
+            Ok(loaded) => {
+                let name = file.value.display();
+                self.notes.extend(loaded.notes.iter().map(|note| format!("{name}: {}; {}", note.text(), note.hint())));
+                Some(Arc::new(loaded.directory))
+            }
+            Err(error) => {
+                let cause = format!("`{}`: {error}", file.value.display());
+                self.problems.push(Some(file.at.clone()), cause, Some(error.hint()));
+                None
+            }
+        });
+        self.users.insert(file.value.clone(), loaded.clone());
+        loaded
+    }
+
+    /// Assertion consumer service and audience: the cloud's, where they are not written.
+    fn parties(&mut self, table: &FederationTable) -> (String, String) {
+        let (acs, audience) = match table.cloud.unwrap_or_default() {
+            Cloud::Worldwide => ("https://login.microsoftonline.com/login.srf", "urn:federation:MicrosoftOnline"),
+            Cloud::China => {
+                ("https://login.partner.microsoftonline.cn/login.srf", "urn:federation:partner.microsoftonline.cn")
+            }
+            Cloud::UsGovernment => ("https://login.microsoftonline.us/login.srf", "urn:federation:microsoftonline.us"),
+        };
+        let mut or = |written: &Option<Located<String>>, key: &str, preset: &str| match written {
+            Some(written) => {
+                if written.value.trim().is_empty() {
+                    let hint = format!("leave it out for the cloud's own, \"{preset}\"");
+                    self.problems.push(Some(written.at.clone()), format!("`{key}` is empty"), Some(hint));
+                }
+                written.value.clone()
+            }
+            None => preset.to_owned(),
+        };
+        (or(&table.acs, "acs", acs), or(&table.audience, "audience", audience))
+    }
+
+    /// Federations are told apart by issuer, and named by domain.
+    fn compare(&mut self, new: &Federation, known: &[Federation], table: &FederationTable, at: &Range<usize>) {
+        let place =
+            |written: &Option<Located<String>>| Some(written.as_ref().map_or(at, |written| &written.at).clone());
+        if new.domain.is_some() && known.iter().any(|other| other.domain == new.domain) {
+            self.problems.push(place(&table.domain), "another federation has this `domain`", None);
+        }
+        let named = new.issuer.as_ref().is_some_and(|issuer| !issuer.is_empty());
+        if named && known.iter().any(|other| other.issuer == new.issuer) {
+            let hint = "Entra holds each issuerUri once in all its tenants".to_owned();
+            self.problems.push(place(&table.issuer), "another federation has this issuer", Some(hint));
+        }
+    }
+}
+
+fn domain_policy(written: &DomainPolicyValue) -> DomainPolicy {
+    match written {
+        DomainPolicyValue::Word(DomainPolicyWord::All) => DomainPolicy::All,
+        DomainPolicyValue::Word(DomainPolicyWord::None) => DomainPolicy::None,
+        DomainPolicyValue::Word(DomainPolicyWord::AllFederated) => DomainPolicy::AllFederated,
+        DomainPolicyValue::Word(DomainPolicyWord::AllManaged) => DomainPolicy::AllManaged,
+        DomainPolicyValue::Enumerated(domains) => DomainPolicy::Enumerated(domains.clone()),
+    }
+}

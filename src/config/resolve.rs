@@ -1,0 +1,226 @@
+//! From the file as written to what the program runs on: defaults, addresses, names and the files of the proxy.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use hyper::Uri;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+
+use super::federation::Federations;
+use super::file::{File, InterceptTable, ListenTable, Located, TlsTable, UpstreamTable};
+use super::problem::Problems;
+use super::{Config, Listen, Log};
+use crate::inspect::Judge;
+use crate::proxy::{Intercept, ServerCertificate, Upstream};
+
+const HOST: &str = "login.microsoftonline.com";
+const PATH: &str = "/login.srf";
+const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+
+/// Resolves everything that can be, so that every problem is found.
+pub(super) fn resolve(file: File, path: &Path, problems: &mut Problems<'_>) -> Option<Config> {
+    let not_served = not_served(&file);
+    let folder = Folder(path.parent().unwrap_or(Path::new("")));
+    let mut notes = Vec::new();
+
+    let policy = file.policy.resolve(problems);
+    let limits = file.limits.resolve(problems);
+    let federations = Federations::resolve(&file.federation, &folder, problems, &mut notes);
+    let listen = listen(&file.listen, problems);
+    let (intercept, hosts) = intercept(&file.intercept, problems);
+    let certificate = certificate(&file.tls, &folder, problems);
+    let upstream = upstream(&file.upstream, &folder, problems);
+
+    if let Some(environment) = file.environment.as_ref().filter(|environment| environment.value.trim().is_empty()) {
+        problems.push(Some(environment.at.clone()), "`environment` is empty", None);
+    }
+    let upstream = upstream?;
+    if upstream.address.is_none() && file.upstream.dns.is_none() && hosts.contains(&upstream.host) {
+        notes.push(format!(
+            "`upstream.url` names {}, which this proxy stands in for: set `upstream.address` if this machine's own resolver \
+             points that name here",
+            upstream.host
+        ));
+    }
+    if !problems.is_empty() {
+        return None;
+    }
+    Some(Config {
+        judge: Judge { federations, policy, limits },
+        environment: file.environment.map(|environment| environment.value),
+        mode: file.mode,
+        pass_unjudged: file.intercept.pass_unjudged.unwrap_or(true),
+        listen,
+        intercept,
+        certificate,
+        upstream,
+        log: Log { level: file.log.level, format: file.log.format },
+        not_served,
+        notes,
+    })
+}
+
+/// The folder that paths are relative to.
+pub(super) struct Folder<'a>(&'a Path);
+
+impl Folder<'_> {
+    /// The bytes of a file that the configuration names; a problem is noted when there are none.
+    pub(super) fn read(&self, file: &Located<PathBuf>, problems: &mut Problems<'_>) -> Option<Vec<u8>> {
+        self.read_path(&file.value, &file.at, problems)
+    }
+
+    pub(super) fn read_path(
+        &self,
+        file: &Path,
+        at: &std::ops::Range<usize>,
+        problems: &mut Problems<'_>,
+    ) -> Option<Vec<u8>> {
+        let read = std::fs::read(self.0.join(file));
+        read.map_err(|error| {
+            let hint = (error.kind() == std::io::ErrorKind::NotFound && file.is_relative())
+                .then(|| "paths are relative to the configuration file".to_owned());
+            problems.push(Some(at.clone()), format!("`{}` cannot be read: {error}", file.display()), hint);
+        })
+        .ok()
+    }
+}
+
+/// What may be written, and what this version of `serve` would not do.
+fn not_served(file: &File) -> Vec<&'static str> {
+    let replay_elsewhere = file.replay.store.as_ref().is_some_and(|store| !store.value.is("memory"));
+    [
+        (file.listen.connect.is_some(), "listen.connect"),
+        (file.tls.ca_certificate.is_some() || file.tls.ca_key.is_some(), "tls.ca_certificate"),
+        (file.upstream.dns.is_some(), "upstream.dns"),
+        (replay_elsewhere, "replay.store"),
+        (file.capture.is_some(), "capture"),
+        (file.graph.is_some(), "graph"),
+    ]
+    .into_iter()
+    .filter_map(|(written, key)| written.then_some(key))
+    .collect()
+}
+
+fn listen(table: &ListenTable, problems: &mut Problems<'_>) -> Listen {
+    let reverse = table.reverse.as_ref().and_then(|reverse| address("listen.reverse", reverse, problems));
+    // accepted for a version to come, and checked today
+    let _ = table.connect.as_ref().and_then(|connect| address("listen.connect", connect, problems));
+    let admin = table.admin.as_ref().and_then(|admin| address("listen.admin", admin, problems));
+    Listen { reverse, tls: table.tls.unwrap_or(true), admin: admin.unwrap_or(ADMIN) }
+}
+
+fn address(key: &str, written: &Located<String>, problems: &mut Problems<'_>) -> Option<SocketAddr> {
+    let address = written.value.parse().ok();
+    if address.is_none() {
+        let cause =
+            format!("`{key}`: expected an address and a port such as \"127.0.0.1:8443\", got \"{}\"", written.value);
+        problems.push(Some(written.at.clone()), cause, None);
+    }
+    address
+}
+
+fn intercept(table: &InterceptTable, problems: &mut Problems<'_>) -> (Intercept, Vec<String>) {
+    let list = |written: &Option<Located<Vec<String>>>, default: &str| match written {
+        Some(written) => written.value.clone(),
+        None => vec![default.to_owned()],
+    };
+    let hosts = list(&table.hosts, HOST);
+    let paths = list(&table.paths, PATH);
+    if let Some(written) = &table.hosts {
+        let is_name = |host: &String| {
+            let authority = host.parse::<hyper::http::uri::Authority>();
+            authority.is_ok_and(|authority| authority.host() == host && !host.contains('@') && !host.ends_with('.'))
+        };
+        bad(written, "intercept.hosts", "host names without scheme, port or path", is_name, problems);
+    }
+    if let Some(written) = &table.paths {
+        let is_path = |path: &String| path.starts_with('/') && !path.contains(['?', '#']);
+        bad(written, "intercept.paths", "paths that begin with `/`", is_path, problems);
+    }
+    (Intercept::new(hosts.iter().cloned(), paths), hosts)
+}
+
+fn bad(
+    written: &Located<Vec<String>>,
+    key: &str,
+    expected: &str,
+    is_good: impl Fn(&String) -> bool,
+    problems: &mut Problems<'_>,
+) {
+    let got = match written.value.iter().find(|entry| !is_good(entry)) {
+        Some(entry) => format!("\"{entry}\""),
+        None if written.value.is_empty() => "none".to_owned(),
+        None => return,
+    };
+    problems.push(Some(written.at.clone()), format!("`{key}`: expected {expected}, got {got}"), None);
+}
+
+fn certificate(table: &TlsTable, folder: &Folder<'_>, problems: &mut Problems<'_>) -> Option<ServerCertificate> {
+    for (one, other, missing) in [
+        (&table.certificate, &table.key, "`tls.certificate` needs `tls.key`"),
+        (&table.key, &table.certificate, "`tls.key` needs `tls.certificate`"),
+        (&table.ca_certificate, &table.ca_key, "`tls.ca_certificate` needs `tls.ca_key`"),
+        (&table.ca_key, &table.ca_certificate, "`tls.ca_key` needs `tls.ca_certificate`"),
+    ] {
+        if let (Some(one), None) = (one, other) {
+            problems.push(Some(one.at.clone()), missing, None);
+        }
+    }
+    let (chain, key) = (table.certificate.as_ref()?, table.key.as_ref()?);
+    let (chain_bytes, key_bytes) = (folder.read(chain, problems), folder.read(key, problems));
+    match ServerCertificate::from_pem(&chain_bytes?, &key_bytes?) {
+        Ok(certificate) => Some(certificate),
+        Err(error) => {
+            let cause = format!("`tls.certificate` and `tls.key` cannot be used: {error}");
+            problems.push(Some(chain.at.clone()), cause, None);
+            None
+        }
+    }
+}
+
+fn upstream(table: &UpstreamTable, folder: &Folder<'_>, problems: &mut Problems<'_>) -> Option<Upstream> {
+    let written = table.url.as_ref().map_or("https://login.microsoftonline.com", |url| url.value.as_str());
+    let at = table.url.as_ref().map(|url| url.at.clone());
+    let address = table.address.as_ref().and_then(|written| address("upstream.address", written, problems));
+    let extra_roots = table.ca.as_ref().map_or_else(Vec::new, |ca| roots(ca, folder, problems));
+    let Some((tls, host, port)) = origin(written) else {
+        let cause = format!(
+            "`upstream.url`: expected scheme, host and port such as \"https://login.microsoftonline.com\", got \"{written}\""
+        );
+        problems.push(at, cause, Some("a path, a query or a user name have no place here".to_owned()));
+        return None;
+    };
+    Some(Upstream { tls, host, port, address, extra_roots })
+}
+
+/// Scheme, host and port of a URL that has nothing else.
+fn origin(url: &str) -> Option<(bool, String, u16)> {
+    let uri: Uri = url.parse().ok()?;
+    let authority = uri.authority()?;
+    let tls = match uri.scheme_str()? {
+        "https" => true,
+        "http" => false,
+        _ => return None,
+    };
+    let bare = matches!(uri.path(), "" | "/") && uri.query().is_none() && !authority.as_str().contains('@');
+    let port = match authority.port() {
+        Some(port) => port.as_str().parse().ok()?,
+        None if authority.as_str() != authority.host() => return None,
+        None if tls => 443,
+        None => 80,
+    };
+    bare.then(|| (tls, authority.host().trim_matches(['[', ']']).to_ascii_lowercase(), port))
+}
+
+fn roots(ca: &Located<PathBuf>, folder: &Folder<'_>, problems: &mut Problems<'_>) -> Vec<Vec<u8>> {
+    let Some(bytes) = folder.read(ca, problems) else { return Vec::new() };
+    let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    let (got, roots) = match roots {
+        Ok(roots) if !roots.is_empty() => return roots.iter().map(|root| root.as_ref().to_vec()).collect(),
+        Ok(none) => ("none".to_owned(), none),
+        Err(error) => (error.to_string(), Vec::new()),
+    };
+    problems.push(Some(ca.at.clone()), format!("`upstream.ca`: expected certificates in PEM, got {got}"), None);
+    roots.iter().map(|root| root.as_ref().to_vec()).collect()
+}

@@ -1,0 +1,68 @@
+//! The closed sets of words that labels are made of.
+
+/// A word list that labels are made of. What is not in it never becomes a label.
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident { $($(#[$case_doc:meta])* $case:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$case_doc])* $case),+ }
+
+        impl $name {
+            /// Every word.
+            pub const ALL: &[Self] = &[$(Self::$case),+];
+
+            /// The word as metrics and logs spell it.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$case => $word),+ }
+            }
+        }
+    };
+}
+
+label!(
+    /// Where a request came in.
+    Listener {
+        /// The listener that stands in for the intercepted hosts.
+        Reverse = "reverse",
+        /// Metrics and health.
+        Admin = "admin",
+    }
+);
+
+label!(
+    /// What was done with a request.
+    Route {
+        /// Its body was read to be judged.
+        Inspect = "inspect",
+        /// It was forwarded unread.
+        Pass = "pass",
+        /// It was answered here, without the upstream being asked.
+        Refuse = "refuse",
+        /// It was for this program itself.
+        Admin = "admin",
+    }
+);
+
+label!(
+    /// Why the body of an intercepted post was not judged.
+    Unjudged {
+        /// Over the limit of one body.
+        TooLarge = "too_large",
+        /// All buffered bodies together are over the budget.
+        Budget = "budget",
+    }
+);
+
+label!(
+    /// Why the upstream did not answer.
+    UpstreamFailure {
+        /// No connection.
+        Connect = "connect",
+        /// A connection, but no TLS over it.
+        Tls = "tls",
+        /// No answer in time.
+        Timeout = "timeout",
+        /// The connection broke, or what came was no HTTP.
+        Broken = "broken",
+    }
+);

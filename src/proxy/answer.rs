@@ -1,0 +1,49 @@
+//! The answers that this proxy gives itself: a fixed sentence, the request id, and nothing that came in.
+
+use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::{Response, StatusCode};
+
+use super::body::{Body, full};
+use super::headers::REQUEST_ID;
+use crate::verdict::Code;
+
+/// A sentence for the browser.
+pub(super) fn sentence(status: StatusCode, sentence: &str, request_id: &HeaderValue) -> Response<Body> {
+    plain(status, format!("samlgate: {sentence}\n\nRequest: {}\n", text(request_id)))
+}
+
+/// The page in place of a sign-in that was not accepted. It repeats nothing of the message.
+pub(super) fn rejected(predicted: Option<Code>, request_id: &HeaderValue) -> Response<Body> {
+    let predicted = predicted.map_or_else(|| "none".to_owned(), |code| code.to_string());
+    let text = format!(
+        "samlgate: This sign-in response was not accepted, and was not forwarded.\n\nRequest: {}\nPredicted: {predicted}\n",
+        text(request_id)
+    );
+    plain(StatusCode::FORBIDDEN, text)
+}
+
+/// The same answer, and the end of the connection: a body that nobody reads may still be on its way.
+pub(super) fn closing(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Sets what every answer of this proxy carries.
+pub(super) fn mark(response: &mut Response<Body>, request_id: HeaderValue) {
+    response.headers_mut().insert(REQUEST_ID, request_id);
+}
+
+fn text(request_id: &HeaderValue) -> &str {
+    request_id.to_str().unwrap_or_default()
+}
+
+/// Plain text, so that a request id that somebody chose is no markup.
+fn plain(status: StatusCode, text: String) -> Response<Body> {
+    let mut response = Response::new(full(text.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,213 @@
+//! Watches the bytes of an HTTP/1.1 connection for requests that state two lengths: the HTTP library drops one of them unseen.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes of a line that are looked at; the two names and any length fit.
+const LINE: usize = 64;
+
+/// Whether a request with two lengths came in on a connection.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TwoLengths(Arc<AtomicBool>);
+
+impl TwoLengths {
+    pub(super) fn seen(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// A connection whose requests are watched as they are read.
+pub(super) struct Watched<S> {
+    inner: S,
+    /// None for HTTP/2, which has one length alone.
+    scanner: Option<Scanner>,
+    found: TwoLengths,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(inner: S, is_http1: bool, found: TwoLengths) -> Self {
+        Self { inner, scanner: is_http1.then(Scanner::default), found }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        let read = buf.filled().get(before..).unwrap_or_default();
+        if self.scanner.as_mut().is_some_and(|scanner| scanner.feed(read)) {
+            self.found.0.store(true, Ordering::Release);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+}
+
+/// Follows requests just closely enough to know where each head begins ([RFC 9112 6.3], [RFC 9112 7.1]). Whatever it takes
+/// otherwise than the HTTP library does is refused by that library.
+#[derive(Default)]
+struct Scanner {
+    place: Place,
+    /// The line so far, cut to [`LINE`] bytes.
+    line: Vec<u8>,
+    length: Option<u64>,
+    chunked: bool,
+}
+
+#[derive(Default, Clone, Copy)]
+enum Place {
+    /// Before a request line: empty lines are skipped.
+    #[default]
+    Start,
+    Head,
+    /// In a body or a chunk with so many bytes to come, then at the next place.
+    Body(u64),
+    Chunk(u64),
+    ChunkSize,
+    Trailer,
+    /// Two lengths were seen: what follows has no meaning.
+    Lost,
+}
+
+impl Scanner {
+    /// Takes the next bytes; true once a request with two lengths came in.
+    fn feed(&mut self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            let taken = match self.place {
+                Place::Lost => return true,
+                Place::Body(left) | Place::Chunk(left) => {
+                    let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+                    let left = left.saturating_sub(taken as u64);
+                    self.place = match (self.place, left) {
+                        (Place::Chunk(_), 0) => Place::ChunkSize,
+                        (Place::Chunk(_), left) => Place::Chunk(left),
+                        (_, 0) => Place::Start,
+                        (_, left) => Place::Body(left),
+                    };
+                    taken
+                }
+                _ => {
+                    let end = memchr::memchr(b'\n', bytes);
+                    let line = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
+                    self.line.extend(line.iter().take(LINE.saturating_sub(self.line.len())));
+                    if end.is_some() {
+                        self.end_of_line();
+                        self.line.clear();
+                    }
+                    end.map_or(bytes.len(), |end| end + 1)
+                }
+            };
+            bytes = bytes.get(taken..).unwrap_or_default();
+        }
+        matches!(self.place, Place::Lost)
+    }
+
+    fn end_of_line(&mut self) {
+        let line = self.line.trim_ascii();
+        self.place = match self.place {
+            Place::Start if line.is_empty() => Place::Start,
+            Place::Start => {
+                (self.length, self.chunked) = (None, false);
+                Place::Head
+            }
+            Place::Head if !line.is_empty() => {
+                if let Some(value) = value_of(line, b"content-length:") {
+                    self.length = Some(std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0));
+                } else if value_of(line, b"transfer-encoding:").is_some() {
+                    self.chunked = true;
+                }
+                Place::Head
+            }
+            Place::Head => match (self.length, self.chunked) {
+                (Some(_), true) => Place::Lost,
+                (None, true) => Place::ChunkSize,
+                (Some(length), false) if length > 0 => Place::Body(length),
+                _ => Place::Start,
+            },
+            // the end of the chunk before
+            Place::ChunkSize if line.is_empty() => Place::ChunkSize,
+            Place::ChunkSize => match chunk_size(line) {
+                0 => Place::Trailer,
+                size => Place::Chunk(size),
+            },
+            Place::Trailer if line.is_empty() => Place::Start,
+            place => place,
+        };
+    }
+}
+
+fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (start, value) = line.split_at_checked(name.len())?;
+    start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
+}
+
+fn chunk_size(line: &[u8]) -> u64 {
+    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    std::str::from_utf8(digits).ok().and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Scanner;
+
+    const BOTH: &str = "POST /b HTTP/1.1\r\nContent-Length: 3\r\ntransfer-encoding: chunked\r\n\r\n";
+
+    /// In one piece, and byte by byte.
+    fn finds(text: &str) -> bool {
+        let whole = Scanner::default().feed(text.as_bytes());
+        let mut scanner = Scanner::default();
+        let bytewise = text.bytes().any(|byte| scanner.feed(&[byte]));
+        assert_eq!(whole, bytewise);
+        whole
+    }
+
+    #[test]
+    fn two_lengths_are_seen_in_either_order_and_behind_any_request() {
+        assert!(finds(BOTH));
+        assert!(finds("POST / HTTP/1.1\nTransfer-Encoding: chunked\nX: y\nCONTENT-LENGTH:3\n\n"));
+        assert!(finds(&format!("GET / HTTP/1.1\r\nA: b\r\n\r\n{BOTH}")));
+        assert!(finds(&format!("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab\r\n\n{BOTH}")));
+        let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4;x=y\r\na\r\n\n\r\nA\r\n0123456789\r\n0\r\nT: x\r\n\r\n";
+        assert!(finds(&format!("{chunked}\r\n{BOTH}")));
+        assert!(!finds(chunked));
+    }
+
+    #[test]
+    fn a_body_that_looks_like_a_head_is_none() {
+        let body = BOTH.len();
+        assert!(!finds(&format!("POST / HTTP/1.1\r\nContent-Length: {body}\r\n\r\n{BOTH}")));
+        assert!(!finds(&format!(
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body:x}\r\n{BOTH}\r\n0\r\n\r\n"
+        )));
+    }
+}

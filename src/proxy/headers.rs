@@ -1,0 +1,128 @@
+//! The headers that end at a proxy, and the request id that begins there.
+
+use hyper::header::{
+    CONNECTION, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+
+/// The name of the request id, on every request and every answer.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Characters of a request id that is taken from a request.
+const REQUEST_ID_LEN: usize = 128;
+
+/// Fields that belong to one connection alone, beside those that `Connection` names ([RFC 9110 7.6.1]).
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+];
+
+/// Takes out what must not be forwarded, in either direction.
+///
+/// `Host`, `Content-Length` and `x-request-id` stay even when `Connection` names them: whoever does so wants the next hop
+/// to see another message than this one.
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|token| HeaderName::from_bytes(token.trim().as_bytes()).ok())
+        .filter(|name| ![HOST, hyper::header::CONTENT_LENGTH, hyper::header::CONTENT_TYPE, REQUEST_ID].contains(name))
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// Makes the headers of a request fit for the upstream, which speaks HTTP/1.1 and is asked for this host.
+pub(super) fn prepare_request(headers: &mut HeaderMap, host: HeaderValue) {
+    strip_hop_by_hop(headers);
+    // the interim answer was given here
+    headers.remove(EXPECT);
+    headers.insert(HOST, host);
+    join_cookies(headers);
+}
+
+/// HTTP/2 may split cookies into fields, HTTP/1.1 may not ([RFC 9113 8.2.3]).
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(b"; ".as_slice())) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+/// The id of a request: the one that it brings, if it is one and short and visible ASCII, else a new one.
+pub(super) fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let mut brought = headers.get_all(REQUEST_ID).iter();
+    if let (Some(id), None) = (brought.next(), brought.next()) {
+        let visible = id.as_bytes().iter().all(u8::is_ascii_graphic);
+        if visible && (1..=REQUEST_ID_LEN).contains(&id.len()) {
+            return id.clone();
+        }
+    }
+    let mut bytes = [0; 16];
+    // ids need not be secret, only different: should the generator fail, the requests still go on
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    HeaderValue::from_str(&format!("{:032x}", u128::from_be_bytes(bytes)))
+        .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| {
+                (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_belongs_to_the_connection_stays_behind() {
+        let mut map = headers(&[
+            ("connection", "close, X-Private, host"),
+            ("x-private", "1"),
+            ("upgrade", "h2c"),
+            ("http2-settings", "AAMAAABk"),
+            ("te", "trailers"),
+            ("keep-alive", "timeout=5"),
+            ("host", "a"),
+            ("accept", "*/*"),
+        ]);
+        strip_hop_by_hop(&mut map);
+        let mut left: Vec<_> = map.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["accept", "host"]);
+    }
+
+    #[test]
+    fn split_cookies_are_joined_for_http_1() {
+        let mut map = HeaderMap::new();
+        map.append(COOKIE, HeaderValue::from_static("a=1"));
+        map.append(COOKIE, HeaderValue::from_static("b=2"));
+        prepare_request(&mut map, HeaderValue::from_static("login.microsoftonline.com"));
+        assert_eq!(map.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2"]);
+    }
+
+    #[test]
+    fn a_request_id_is_taken_when_it_is_harmless_and_made_otherwise() {
+        assert_eq!(request_id(&headers(&[("x-request-id", "abc-1")])), "abc-1");
+        let long = "x".repeat(129);
+        for bad in ["", "two words", long.as_str()] {
+            assert_eq!(request_id(&headers(&[("x-request-id", bad)])).len(), 32);
+        }
+        assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
+    }
+}

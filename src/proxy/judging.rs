@@ -1,0 +1,154 @@
+//! Judging away from the sockets: bounded, panics caught, each verdict told.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::body::Bytes;
+use hyper::header::HeaderValue;
+use jiff::Timestamp;
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+use crate::inspect::{Effort, Inspection, MessageKind, Posted};
+use crate::observe::{Judged, Metrics};
+use crate::verdict::{CheckId, Code, Outcome};
+
+/// What judges: [`crate::inspect::Judge::inspect`], or a stand-in for a test.
+pub type Inspector = Arc<dyn Fn(Posted<'_>, Timestamp, Effort) -> Inspection + Send + Sync>;
+
+/// Broken signatures that are looked into, a second: an attacker who sends nothing else must not buy ten times the work.
+const DIAGNOSES_A_SECOND: u32 = 20;
+
+/// What is to be done with a message, in `enforce`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decision {
+    Accepted,
+    Rejected(Option<Code>),
+    /// No sign-in response.
+    NotJudged,
+    /// The judge itself failed.
+    Panicked,
+}
+
+/// The judge, and what bounds it.
+pub(super) struct Judging {
+    inspector: Inspector,
+    now: fn() -> Timestamp,
+    metrics: Arc<Metrics>,
+    /// One permit a core: a flood of posts waits here and not on the threads that move bytes.
+    cores: Arc<Semaphore>,
+    permits: u32,
+    diagnoses: Mutex<Bucket>,
+}
+
+impl Judging {
+    pub(super) fn new(inspector: Inspector, now: fn() -> Timestamp, metrics: Arc<Metrics>) -> Self {
+        let permits = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+        Self {
+            inspector,
+            now,
+            metrics,
+            cores: Arc::new(Semaphore::new(usize::try_from(permits).unwrap_or(1))),
+            permits,
+            diagnoses: Mutex::new(Bucket { tokens: DIAGNOSES_A_SECOND.into(), filled: Instant::now() }),
+        }
+    }
+
+    /// Judges a form post and tells of it.
+    pub(super) async fn judge(self: Arc<Self>, body: Bytes, request_id: HeaderValue) -> Decision {
+        let Ok(_core) = Arc::clone(&self.cores).acquire_owned().await else { return Decision::Panicked };
+        let metrics = Arc::clone(&self.metrics);
+        match tokio::task::spawn_blocking(move || self.inspect(&body, &request_id)).await {
+            Ok(decision) => decision,
+            Err(error) => {
+                // an error that is no panic means that the runtime is going down
+                if error.is_panic() {
+                    metrics.panic();
+                    tracing::error!("judging panicked: a fault of this program, please report it");
+                }
+                Decision::Panicked
+            }
+        }
+    }
+
+    /// Counts a post that is not given to the judge.
+    pub(super) fn other(&self, request_id: &HeaderValue) {
+        let event = Judged {
+            request_id: request_id.to_str().unwrap_or_default(),
+            kind: MessageKind::Other.as_str(),
+            federation: None,
+            verdict: None,
+            elapsed: Duration::ZERO,
+        };
+        event.emit(&self.metrics);
+    }
+
+    /// Waits until everything that was to be judged by now is.
+    pub(super) async fn drained(&self) {
+        // permits are handed out in order: all of them at once come last
+        let _ = self.cores.acquire_many(self.permits).await;
+    }
+
+    fn inspect(&self, body: &[u8], request_id: &HeaderValue) -> Decision {
+        let (now, start) = ((self.now)(), Instant::now());
+        let mut inspection = (self.inspector)(Posted::Form(body), now, Effort::Verdict);
+        let broken = inspection.verdict.check(CheckId::Signature).is_some_and(|check| check.outcome == Outcome::Fail);
+        if inspection.kind.is_judged() && broken && self.may_diagnose() {
+            inspection = (self.inspector)(Posted::Form(body), now, Effort::Diagnose);
+        }
+        let Inspection { kind, federation, verdict, .. } = &inspection;
+        let event = Judged {
+            request_id: request_id.to_str().unwrap_or_default(),
+            kind: kind.as_str(),
+            federation: *federation,
+            verdict: kind.is_judged().then_some(verdict),
+            elapsed: start.elapsed(),
+        };
+        event.emit(&self.metrics);
+        match (kind.is_judged(), verdict.accepted) {
+            (false, _) => Decision::NotJudged,
+            (true, true) => Decision::Accepted,
+            (true, false) => Decision::Rejected(verdict.predicted),
+        }
+    }
+
+    fn may_diagnose(&self) -> bool {
+        // a panic while the lock was held leaves two numbers behind, and both are sound
+        self.diagnoses.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
+    }
+}
+
+/// A bucket that fills with time.
+struct Bucket {
+    tokens: f64,
+    filled: Instant,
+}
+
+impl Bucket {
+    fn take(&mut self, now: Instant) -> bool {
+        let gained = now.saturating_duration_since(self.filled).as_secs_f64() * f64::from(DIAGNOSES_A_SECOND);
+        self.tokens = (self.tokens + gained).min(DIAGNOSES_A_SECOND.into());
+        self.filled = now;
+        let full = self.tokens >= 1.0;
+        if full {
+            self.tokens -= 1.0;
+        }
+        full
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_gives_what_has_gathered_and_no_more() {
+        let start = Instant::now();
+        let mut bucket = Bucket { tokens: 2.0, filled: start };
+        assert!(bucket.take(start) && bucket.take(start) && !bucket.take(start));
+        let later = start + Duration::from_millis(60);
+        assert!(bucket.take(later) && !bucket.take(later));
+        let much_later = later + Duration::from_secs(3600);
+        assert_eq!((0..100).filter(|_| bucket.take(much_later)).count(), 20);
+    }
+}

@@ -1,0 +1,251 @@
+//! Where a request goes: pure, from host, method and path.
+
+use hyper::Method;
+use hyper::header::{HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
+use hyper::{StatusCode, Version};
+
+/// What is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intercept {
+    hosts: Vec<String>,
+    paths: Vec<String>,
+}
+
+impl Intercept {
+    /// Host names without ports, and paths.
+    pub fn new(hosts: impl IntoIterator<Item = String>, paths: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            hosts: hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect(),
+            paths: paths.into_iter().map(|path| normalise(&path)).collect(),
+        }
+    }
+
+    fn is_host(&self, host: &str) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host);
+        self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
+    }
+
+    fn is_path(&self, path: &str) -> bool {
+        let path = normalise(path);
+        self.paths.contains(&path)
+    }
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Its body is read and judged.
+    Inspect,
+    /// It is forwarded, its body unread: it may carry a password.
+    Pass,
+}
+
+/// Why a request is answered here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    HostMissing,
+    HostDoubled,
+    HostInvalid,
+    HostMismatch,
+    LengthAmbiguous,
+    MethodRefused,
+    Misdirected,
+}
+
+impl Refusal {
+    pub(super) fn status(self) -> StatusCode {
+        match self {
+            Self::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    pub(super) fn sentence(self) -> &'static str {
+        match self {
+            Self::HostMissing => "The request names no host.",
+            Self::HostDoubled => "The request names more than one host.",
+            Self::HostInvalid => "The Host of the request is no host name.",
+            Self::HostMismatch => "The Host of the request is not the host of its target.",
+            Self::LengthAmbiguous => "The request does not say plainly how long its body is.",
+            Self::MethodRefused => "This listener opens no tunnels.",
+            Self::Misdirected => "This proxy does not stand in for the host of the request.",
+        }
+    }
+}
+
+/// What becomes of a request, and the `Host` that it is forwarded with. `two_lengths`: it stated its length twice over.
+pub(super) fn route(intercept: &Intercept, request: &Parts, two_lengths: bool) -> Result<(Way, HeaderValue), Refusal> {
+    if request.method == Method::CONNECT {
+        return Err(Refusal::MethodRefused);
+    }
+    if two_lengths || !is_plainly_framed(&request.headers) {
+        return Err(Refusal::LengthAmbiguous);
+    }
+    let (host, name) = host(request)?;
+    if !intercept.is_host(&name) {
+        return Err(Refusal::Misdirected);
+    }
+    let inspect = request.method == Method::POST && intercept.is_path(request.uri.path());
+    Ok((if inspect { Way::Inspect } else { Way::Pass }, host))
+}
+
+/// The one host that a request is for: as it is forwarded, and its name alone ([RFC 9112 3.2], [RFC 9113 8.3.1]).
+fn host(request: &Parts) -> Result<(HeaderValue, String), Refusal> {
+    let mut fields = request.headers.get_all(HOST).iter();
+    let field = match (fields.next(), fields.next()) {
+        (_, Some(_)) => return Err(Refusal::HostDoubled),
+        (field, None) => field,
+    };
+    let target = request.uri.authority();
+    let host = match (field, target) {
+        (Some(field), _) => field.clone(),
+        (None, Some(target)) if request.version >= Version::HTTP_2 => {
+            HeaderValue::from_str(target.as_str()).map_err(|_| Refusal::HostInvalid)?
+        }
+        _ => return Err(Refusal::HostMissing),
+    };
+    let authority = Authority::try_from(host.as_bytes()).map_err(|_| Refusal::HostInvalid)?;
+    if authority.as_str().contains('@') || authority.host().is_empty() {
+        return Err(Refusal::HostInvalid);
+    }
+    if target.is_some_and(|target| !target.as_str().eq_ignore_ascii_case(authority.as_str())) {
+        return Err(Refusal::HostMismatch);
+    }
+    Ok((host, authority.host().to_owned()))
+}
+
+/// Whether the length of the body can be read in one way alone; what Content-Length says was checked while parsing.
+fn is_plainly_framed(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => {
+            coding.as_bytes().eq_ignore_ascii_case(b"chunked") && !headers.contains_key(hyper::header::CONTENT_LENGTH)
+        }
+        _ => false,
+    }
+}
+
+/// A path in the one form in which paths are compared, so that no spelling of it slips past: percent-decoded, lower case, `\`
+/// as `/`, without dot segments and without empty ones.
+fn normalise(path: &str) -> String {
+    let decoded = percent_decoded(path.as_bytes()).to_ascii_lowercase();
+    let mut segments: Vec<&[u8]> = Vec::new();
+    for segment in decoded.split(|byte| matches!(byte, b'/' | b'\\')) {
+        match segment {
+            b"" | b"." => {}
+            b".." => drop(segments.pop()),
+            _ => segments.push(segment),
+        }
+    }
+    let mut normal = String::from("/");
+    normal.push_str(&String::from_utf8_lossy(&segments.join(&b'/')));
+    normal
+}
+
+/// Escapes decoded once; what is no escape stays.
+fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    loop {
+        rest = match rest {
+            [] => return decoded,
+            [b'%', high, low, after @ ..] if digit(high).is_some() && digit(low).is_some() => {
+                let value = digit(high).zip(digit(low)).map_or(0, |(high, low)| high * 16 + low);
+                decoded.push(u8::try_from(value).unwrap_or_default());
+                after
+            }
+            [byte, after @ ..] => {
+                decoded.push(*byte);
+                after
+            }
+        };
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use hyper::Request;
+
+    use super::*;
+
+    fn routed(request: Request<()>) -> Result<Way, Refusal> {
+        let intercept = Intercept::new(["login.microsoftonline.com".to_owned()], ["/login.srf".to_owned()]);
+        route(&intercept, &request.into_parts().0, false).map(|(way, _)| way)
+    }
+
+    fn post(path: &str) -> Request<()> {
+        Request::post(path).header(HOST, "login.microsoftonline.com").body(()).unwrap()
+    }
+
+    #[test]
+    fn no_spelling_of_an_intercepted_path_slips_past() {
+        for path in [
+            "/login.srf",
+            "/login.srf?wa=wsignin1.0",
+            "/LOGIN.srf",
+            "//login.srf",
+            "/login.srf/",
+            "/./login.srf",
+            "/x/../login.srf",
+            "/x/%2e%2E/login.srf",
+            "/%6Cogin%2Esrf",
+            "/..%2flogin.srf",
+            "/x/..%5clogin.srf",
+        ] {
+            assert_eq!(routed(post(path)), Ok(Way::Inspect), "{path}");
+        }
+    }
+
+    #[test]
+    fn other_paths_and_methods_pass_unread() {
+        for path in ["/", "/login.srf2", "/common/login", "/%", "/%zz", "/login.srf%"] {
+            assert_eq!(routed(post(path)), Ok(Way::Pass), "{path}");
+        }
+        let mut get = post("/login.srf");
+        *get.method_mut() = Method::GET;
+        assert_eq!(routed(get), Ok(Way::Pass));
+    }
+
+    #[test]
+    fn the_host_is_one_and_the_same() {
+        let with = |target: &str, hosts: &[&str], version| {
+            let mut request = Request::post(target).version(version).body(()).unwrap();
+            for host in hosts {
+                request.headers_mut().append(HOST, HeaderValue::from_str(host).unwrap());
+            }
+            routed(request)
+        };
+        let (v1, v2) = (Version::HTTP_11, Version::HTTP_2);
+        let own = "login.microsoftonline.com";
+        assert_eq!(with("/", &[], v1), Err(Refusal::HostMissing));
+        assert_eq!(with("/", &[own, own], v1), Err(Refusal::HostDoubled));
+        assert_eq!(with("/", &["user@login.microsoftonline.com"], v1), Err(Refusal::HostInvalid));
+        assert_eq!(with("/", &["a b"], v1), Err(Refusal::HostInvalid));
+        assert_eq!(with("/", &["other.example"], v1), Err(Refusal::Misdirected));
+        assert_eq!(with("/", &["login.microsoftonline.com.other.example"], v1), Err(Refusal::Misdirected));
+        assert_eq!(with("/", &["LOGIN.microsoftonline.com.:8443"], v1), Ok(Way::Pass));
+        assert_eq!(with("https://login.microsoftonline.com/", &[], v1), Err(Refusal::HostMissing));
+        assert_eq!(with("https://other.example/", &[own], v1), Err(Refusal::HostMismatch));
+        assert_eq!(with("https://login.microsoftonline.com/", &[own], v1), Ok(Way::Pass));
+        assert_eq!(with("https://login.microsoftonline.com/", &[], v2), Ok(Way::Pass));
+        assert_eq!(with("https://login.microsoftonline.com/", &["other.example"], v2), Err(Refusal::HostMismatch));
+    }
+
+    #[test]
+    fn a_body_has_one_length() {
+        let framed = |coding: &str| {
+            let mut request = post("/");
+            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_str(coding).unwrap());
+            routed(request)
+        };
+        assert_eq!(framed("chunked"), Ok(Way::Pass));
+        assert_eq!(framed("gzip, chunked"), Err(Refusal::LengthAmbiguous));
+        assert_eq!(framed("identity"), Err(Refusal::LengthAmbiguous));
+    }
+}

@@ -1,0 +1,218 @@
+//! One request: routed, judged where it is a sign-in, forwarded, answered.
+
+use std::sync::Arc;
+
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Request, Response, StatusCode, Version};
+use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::body::{self, Body, Read, Relay, full};
+use super::forward::{Failure, Forward, UpstreamError};
+use super::judging::{Decision, Inspector, Judging};
+use super::route::{Way, route};
+use super::{Bounds, Mode, Settings, answer, headers};
+use crate::observe::{InFlight, Listener, Metrics, Route, UpstreamFailure};
+
+/// The proxy: what is done with each request, whatever listener it came by.
+pub struct Proxy {
+    settings: Settings,
+    forward: Forward,
+    judging: Arc<Judging>,
+    budget: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+}
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proxy").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Proxy {
+    /// A proxy that judges with `inspector`, at the instants that `now` tells.
+    pub fn new(
+        settings: Settings,
+        inspector: Inspector,
+        now: fn() -> Timestamp,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, UpstreamError> {
+        Ok(Self {
+            forward: Forward::new(&settings.upstream, &settings.bounds)?,
+            judging: Arc::new(Judging::new(inspector, now, Arc::clone(&metrics))),
+            budget: Arc::new(Semaphore::new(settings.bounds.buffered_bytes.min(Semaphore::MAX_PERMITS))),
+            settings,
+            metrics,
+        })
+    }
+
+    /// Waits until every message that was taken in is judged.
+    pub async fn drained(&self) {
+        self.judging.drained().await;
+    }
+
+    pub(super) fn bounds(&self) -> &Bounds {
+        &self.settings.bounds
+    }
+
+    /// Answers one request, which may have stated `two_lengths`. Every answer bears the request id.
+    pub(super) async fn answer(&self, request: Request<Incoming>, two_lengths: bool) -> Response<Body> {
+        let in_flight = self.metrics.in_flight(Listener::Reverse);
+        let (parts, body) = request.into_parts();
+        let request_id = headers::request_id(&parts.headers);
+        let unread = !body.is_end_stream();
+
+        let (taken, mut response) = match route(&self.settings.intercept, &parts, two_lengths) {
+            Err(refusal) => {
+                let response = answer::sentence(refusal.status(), refusal.sentence(), &request_id);
+                (Route::Refuse, if unread || two_lengths { answer::closing(response) } else { response })
+            }
+            Ok((Way::Pass, host)) => {
+                let body = Relay::new(body, self.settings.bounds.body).boxed_unsync();
+                (Route::Pass, self.forwarded(parts, host, body, in_flight, &request_id).await)
+            }
+            Ok((Way::Inspect, host)) => {
+                (Route::Inspect, self.inspected(parts, host, body, in_flight, &request_id).await)
+            }
+        };
+        answer::mark(&mut response, request_id);
+        self.metrics.request(Listener::Reverse, taken, response.status().as_u16());
+        response
+    }
+
+    /// A post to an intercepted path: its body is read, judged, and sent on byte for byte.
+    async fn inspected(
+        &self,
+        parts: Parts,
+        host: HeaderValue,
+        body: Incoming,
+        in_flight: InFlight,
+        request_id: &HeaderValue,
+    ) -> Response<Body> {
+        let bounds = &self.settings.bounds;
+        let enforce = self.settings.mode == Mode::Enforce;
+        let (bytes, room) = match body::read(body, self.settings.body_bytes, &self.budget, bounds.body).await {
+            Read::Whole(bytes, room) => (bytes, room),
+            Read::Over(rest, reason) => {
+                self.metrics.unjudged(reason);
+                tracing::warn!(
+                    request_id = request_id.to_str().unwrap_or_default(),
+                    reason = reason.as_str(),
+                    "body not judged"
+                );
+                return if enforce {
+                    let (status, sentence) = over(reason);
+                    answer::closing(answer::sentence(status, sentence, request_id))
+                } else {
+                    self.forwarded(parts, host, rest.boxed_unsync(), in_flight, request_id).await
+                };
+            }
+            Read::TimedOut => {
+                let sentence = "The body of the request did not come in time.";
+                return answer::closing(answer::sentence(StatusCode::REQUEST_TIMEOUT, sentence, request_id));
+            }
+            Read::Broken => {
+                let sentence = "The body of the request could not be read.";
+                return answer::closing(answer::sentence(StatusCode::BAD_REQUEST, sentence, request_id));
+            }
+        };
+
+        if !is_plain_form(&parts.headers) {
+            self.judging.other(request_id);
+            if enforce && !self.settings.pass_unjudged {
+                return not_judged(request_id);
+            }
+        } else if enforce {
+            match Arc::clone(&self.judging).judge(bytes.clone(), request_id.clone()).await {
+                Decision::Accepted => {}
+                Decision::NotJudged if self.settings.pass_unjudged => {}
+                Decision::NotJudged => return not_judged(request_id),
+                Decision::Rejected(predicted) => return answer::rejected(predicted, request_id),
+                Decision::Panicked => {
+                    let sentence = "This message could not be judged, and was not forwarded.";
+                    return answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, sentence, request_id);
+                }
+            }
+        } else {
+            self.judge_beside(bytes.clone(), room, request_id.clone());
+        }
+        self.forwarded(with_length(parts, &bytes), host, full(bytes), in_flight, request_id).await
+    }
+
+    /// Judges without anybody waiting for it. The bytes keep their room in the budget until then.
+    fn judge_beside(&self, bytes: Bytes, room: OwnedSemaphorePermit, request_id: HeaderValue) {
+        let judging = Arc::clone(&self.judging);
+        tokio::spawn(async move {
+            judging.judge(bytes, request_id).await;
+            drop(room);
+        });
+    }
+
+    async fn forwarded(
+        &self,
+        mut parts: Parts,
+        host: HeaderValue,
+        body: Body,
+        in_flight: InFlight,
+        request_id: &HeaderValue,
+    ) -> Response<Body> {
+        headers::prepare_request(&mut parts.headers, host);
+        match self.forward.send(parts, body).await {
+            Ok(response) => {
+                let (mut parts, body) = response.into_parts();
+                headers::strip_hop_by_hop(&mut parts.headers);
+                parts.version = Version::default();
+                parts.extensions.clear();
+                let relay = Relay::new(body, self.settings.bounds.answer).holding(in_flight);
+                Response::from_parts(parts, relay.boxed_unsync())
+            }
+            Err(Failure { reason, error }) => {
+                self.metrics.upstream_failure(reason);
+                let id = request_id.to_str().unwrap_or_default();
+                tracing::warn!(request_id = id, reason = reason.as_str(), error, "the upstream did not answer");
+                let (status, sentence) = match reason {
+                    UpstreamFailure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The upstream did not answer in time."),
+                    _ => (StatusCode::BAD_GATEWAY, "The upstream could not be reached."),
+                };
+                answer::sentence(status, sentence, request_id)
+            }
+        }
+    }
+}
+
+fn over(reason: crate::observe::Unjudged) -> (StatusCode, &'static str) {
+    match reason {
+        crate::observe::Unjudged::TooLarge => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "The body of the request is too large to be judged.")
+        }
+        crate::observe::Unjudged::Budget => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Too much is being judged just now. Please try again.")
+        }
+    }
+}
+
+fn not_judged(request_id: &HeaderValue) -> Response<Body> {
+    let sentence = "This message is no SAML 2.0 sign-in response, and was not forwarded.";
+    answer::sentence(StatusCode::FORBIDDEN, sentence, request_id)
+}
+
+/// The length of the bytes that are sent: a body that came in chunks, or with trailers, goes on as one piece.
+fn with_length(mut parts: Parts, bytes: &Bytes) -> Parts {
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    parts
+}
+
+/// Whether a body is what the POST binding carries: a form, not compressed. Where several types are claimed, one is enough to
+/// be judged: the upstream may believe that one.
+fn is_plain_form(headers: &HeaderMap) -> bool {
+    let is_form = |value: &HeaderValue| {
+        let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+        essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+    };
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    headers.get_all(CONTENT_TYPE).iter().any(is_form)
+        && codings.all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
+}

@@ -1,0 +1,85 @@
+//! TLS on both sides: our certificate towards browsers, trusted roots towards the upstream.
+
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+/// A certificate chain and its key, found to fit each other.
+#[derive(Clone)]
+pub struct ServerCertificate(Arc<ServerConfig>);
+
+impl std::fmt::Debug for ServerCertificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ServerCertificate(..)")
+    }
+}
+
+impl ServerCertificate {
+    /// A chain, leaf first, and the key of the leaf, both PEM.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>().map_err(TlsError::Chain)?;
+        if chain.is_empty() {
+            return Err(TlsError::NoCertificate);
+        }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Rustls)?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(TlsError::Rustls)?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.ticketer = Ticketer::new().map_err(TlsError::Rustls)?;
+        Ok(Self(Arc::new(config)))
+    }
+
+    pub(super) fn acceptor(&self) -> tokio_rustls::TlsAcceptor {
+        Arc::clone(&self.0).into()
+    }
+}
+
+/// What verifies the upstream: the machine's roots, and these beside them.
+pub(super) fn client(extra_roots: &[Vec<u8>]) -> Result<ClientConfig, TlsError> {
+    let native = rustls_native_certs::load_native_certs();
+    for error in &native.errors {
+        tracing::warn!(%error, "some root certificates of this machine could not be read");
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(native.certs);
+    for root in extra_roots {
+        roots.add(CertificateDer::from(root.as_slice()).into_owned()).map_err(TlsError::Rustls)?;
+    }
+    if roots.is_empty() {
+        return Err(TlsError::NoRoots);
+    }
+    Ok(ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Rustls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+/// Why TLS cannot be spoken.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The chain is not PEM.
+    #[error("expected a certificate chain in PEM, got something else: {0}")]
+    Chain(rustls_pki_types::pem::Error),
+    /// PEM without a certificate.
+    #[error("expected a certificate chain in PEM, got no certificate")]
+    NoCertificate,
+    /// The key is not PEM.
+    #[error("expected a private key in PEM, got something else: {0}")]
+    Key(rustls_pki_types::pem::Error),
+    /// Nothing to verify the upstream by.
+    #[error(
+        "expected root certificates to verify the upstream by, got none: this machine has none, and `upstream.ca` is not set"
+    )]
+    NoRoots,
+    /// What the library says.
+    #[error("{0}")]
+    Rustls(rustls::Error),
+}

@@ -1,0 +1,378 @@
+//! Canonical forms of a subtree, written straight into a sink ([xml-c14n], [xml-exc-c14n]).
+
+use super::document::{Attribute, Content, Document, NO_PREFIX, NO_URI, Name, NodeId, Str, XML_PREFIX, XML_URI};
+
+/// A canonicalisation algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Algorithm {
+    /// Exclusive ([xml-exc-c14n]) or inclusive 1.0 ([xml-c14n]).
+    pub exclusive: bool,
+    /// Whether comments are part of it.
+    pub comments: bool,
+}
+
+/// What is to be canonicalised, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Canonical<'a> {
+    /// The document.
+    pub document: &'a Document,
+    /// The element (or the document itself) whose canonical form is wanted.
+    pub apex: NodeId,
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// Prefixes of InclusiveNamespaces, `#default` among them; exclusive only.
+    pub prefix_list: &'a [&'a str],
+    /// A subtree that is left out: the enveloped signature.
+    pub without: Option<NodeId>,
+    /// Leaves out text that is white space alone. No algorithm does: it shows what a pretty-printer has done.
+    pub without_blank_text: bool,
+}
+
+/// Where canonical bytes go.
+pub trait Sink {
+    /// Takes the next bytes, or says that there are too many.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Overflow>;
+}
+
+impl Sink for Vec<u8> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Overflow> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// The canonical form is longer than the sink takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the canonical form is longer than allowed")]
+pub struct Overflow;
+
+impl<'a> Canonical<'a> {
+    /// Exclusive canonicalisation without comments, of one subtree.
+    pub fn exclusive(document: &'a Document, apex: NodeId) -> Self {
+        let algorithm = Algorithm { exclusive: true, comments: false };
+        Self { document, apex, algorithm, prefix_list: &[], without: None, without_blank_text: false }
+    }
+
+    /// Writes the canonical form.
+    pub fn write(&self, sink: &mut impl Sink) -> Result<(), Overflow> {
+        Writer::new(self, sink).run()
+    }
+}
+
+struct Frame {
+    end: NodeId,
+    name: Str,
+    /// How many namespaces were rendered before this element.
+    rendered: usize,
+}
+
+struct Writer<'a, S> {
+    what: &'a Canonical<'a>,
+    document: &'a Document,
+    sink: &'a mut S,
+    /// The URI that each prefix has in the output, by the number of the prefix.
+    rendered: Vec<Option<u32>>,
+    undo: Vec<(u32, Option<u32>)>,
+    frames: Vec<Frame>,
+    /// Numbers of the prefixes of InclusiveNamespaces that the document knows.
+    listed: Vec<u32>,
+    namespaces: Vec<(u32, u32)>,
+    attributes: Vec<Attribute>,
+}
+
+impl<'a, S: Sink> Writer<'a, S> {
+    fn new(what: &'a Canonical<'a>, sink: &'a mut S) -> Self {
+        let document = what.document;
+        let mut rendered = vec![None; document.tree.prefixes.len()];
+        if let Some(default) = rendered.first_mut() {
+            *default = Some(NO_URI);
+        }
+        let number = |prefix: &&str| document.tree.prefixes.find(if *prefix == "#default" { "" } else { prefix });
+        let listed = what.prefix_list.iter().filter_map(number).collect();
+        Self {
+            what,
+            document,
+            sink,
+            rendered,
+            undo: Vec::with_capacity(16),
+            frames: Vec::with_capacity(16),
+            listed,
+            namespaces: Vec::with_capacity(8),
+            attributes: Vec::with_capacity(8),
+        }
+    }
+
+    fn run(mut self) -> Result<(), Overflow> {
+        let end = self.document.node(self.what.apex).map_or(self.what.apex, |node| node.end);
+        let mut at = self.what.apex;
+        let mut seen_root = false;
+        while at < end {
+            self.close_until(at)?;
+            let Some(node) = self.document.node(at) else { break };
+            if self.what.without == Some(at) {
+                at = node.end;
+                continue;
+            }
+            let outside = self.frames.is_empty() && self.what.apex == NodeId::DOCUMENT;
+            match &node.content {
+                Content::Document => {}
+                Content::Element { name, .. } => {
+                    seen_root = true;
+                    self.open(at, name, node.end)?;
+                }
+                Content::Text(text) => self.text(*text)?,
+                Content::Comment(_) if !self.what.algorithm.comments => {}
+                Content::Comment(text) => {
+                    self.outside(outside, seen_root, &["<!--", self.document.str(*text), "-->"])?;
+                }
+                Content::Instruction { target, data } => {
+                    let (target, data) = (self.document.str(*target), self.document.str(*data));
+                    let space = if data.is_empty() { "" } else { " " };
+                    self.outside(outside, seen_root, &["<?", target, space, data, "?>"])?;
+                }
+            }
+            at = NodeId(at.0 + 1);
+        }
+        self.close_until(end)
+    }
+
+    /// A comment or an instruction; outside the root element a line feed stands between it and the root.
+    fn outside(&mut self, outside: bool, seen_root: bool, pieces: &[&str]) -> Result<(), Overflow> {
+        if outside && seen_root {
+            self.sink.write(b"\n")?;
+        }
+        pieces.iter().try_for_each(|piece| self.sink.write(piece.as_bytes()))?;
+        if outside && !seen_root {
+            self.sink.write(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// Writes the end tags of all elements that end before this node.
+    fn close_until(&mut self, at: NodeId) -> Result<(), Overflow> {
+        while let Some(frame) = self.frames.pop_if(|frame| frame.end <= at) {
+            self.sink.write(b"</")?;
+            self.sink.write(self.document.str(frame.name).as_bytes())?;
+            self.sink.write(b">")?;
+            while self.undo.len() > frame.rendered {
+                if let Some((prefix, before)) = self.undo.pop()
+                    && let Some(slot) = self.rendered.get_mut(prefix as usize)
+                {
+                    *slot = before;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, at: NodeId, name: &Name, end: NodeId) -> Result<(), Overflow> {
+        let document = self.document;
+        let apex = at == self.what.apex || self.frames.is_empty();
+        let rendered = self.undo.len();
+        self.attributes.clear();
+        self.attributes.extend_from_slice(document.attributes(at));
+        self.namespaces.clear();
+        if self.what.algorithm.exclusive {
+            self.visibly_used(name);
+            self.listed_in_scope(at, apex);
+        } else if apex {
+            self.all_in_scope(at);
+            self.inherited_xml_attributes(at);
+        } else {
+            self.declared(at, |_| true);
+        }
+        self.sink.write(b"<")?;
+        self.sink.write(document.str(name.written).as_bytes())?;
+        self.write_namespaces()?;
+        self.write_attributes()?;
+        self.sink.write(b">")?;
+        self.frames.push(Frame { end, name: name.written, rendered });
+        Ok(())
+    }
+
+    // --- namespaces --------------------------------------------------------------------------------------------------
+
+    /// A prefix that the output must bind to this URI; does nothing where it does already.
+    fn want(&mut self, prefix: u32, uri: u32) {
+        let Some(slot) = self.rendered.get_mut(prefix as usize) else { return };
+        if prefix == XML_PREFIX || *slot == Some(uri) {
+            return;
+        }
+        self.undo.push((prefix, *slot));
+        *slot = Some(uri);
+        self.namespaces.push((prefix, uri));
+    }
+
+    /// Exclusive: the prefixes of the element and of its attributes ([xml-exc-c14n 3]).
+    fn visibly_used(&mut self, name: &Name) {
+        self.want(name.prefix, name.uri);
+        for index in 0..self.attributes.len() {
+            if let Some(attribute) = self.attributes.get(index).map(|attribute| attribute.name)
+                && attribute.prefix != NO_PREFIX
+            {
+                self.want(attribute.prefix, attribute.uri);
+            }
+        }
+    }
+
+    /// Exclusive: listed prefixes are treated as inclusive canonicalisation does.
+    fn listed_in_scope(&mut self, at: NodeId, apex: bool) {
+        if self.listed.is_empty() {
+            return;
+        }
+        let listed = std::mem::take(&mut self.listed);
+        if apex {
+            for prefix in &listed {
+                if let Some(uri) = self.in_scope(at, *prefix) {
+                    self.want(*prefix, uri);
+                }
+            }
+        } else {
+            self.declared(at, |prefix| listed.contains(&prefix));
+        }
+        self.listed = listed;
+    }
+
+    /// What a prefix is bound to here, by the nearest declaration.
+    fn in_scope(&self, at: NodeId, prefix: u32) -> Option<u32> {
+        let mut node = at;
+        while node != NodeId::DOCUMENT {
+            let found = self.declarations(node).iter().find(|declaration| declaration.prefix == prefix);
+            if let Some(declaration) = found {
+                return Some(declaration.uri);
+            }
+            node = self.document.parent(node);
+        }
+        None
+    }
+
+    fn declarations(&self, at: NodeId) -> &'a [super::document::Declaration] {
+        match self.document.node(at).map(|node| &node.content) {
+            Some(Content::Element { declarations, .. }) => self.document.declaration_slice(declarations),
+            _ => &[],
+        }
+    }
+
+    fn declared(&mut self, at: NodeId, wanted: impl Fn(u32) -> bool) {
+        for declaration in self.declarations(at) {
+            if wanted(declaration.prefix) {
+                self.want(declaration.prefix, declaration.uri);
+            }
+        }
+    }
+
+    /// Inclusive: everything in scope at the apex. The nearest declaration of a prefix comes first and stays.
+    fn all_in_scope(&mut self, at: NodeId) {
+        let mut decided = vec![false; self.document.tree.prefixes.len()];
+        let mut node = at;
+        while node != NodeId::DOCUMENT {
+            for declaration in self.declarations(node) {
+                if let Some(decided) = decided.get_mut(declaration.prefix as usize)
+                    && !std::mem::replace(decided, true)
+                {
+                    self.want(declaration.prefix, declaration.uri);
+                }
+            }
+            node = self.document.parent(node);
+        }
+    }
+
+    /// Inclusive: `xml:lang` and its kin come down from ancestors that are not part of the output ([xml-c14n 2.4]).
+    fn inherited_xml_attributes(&mut self, at: NodeId) {
+        let mut node = self.document.parent(at);
+        while node != NodeId::DOCUMENT {
+            for attribute in self.document.attributes(node) {
+                let local = self.document.local(&attribute.name);
+                let known = |known: &Attribute| known.name.uri == XML_URI && self.document.local(&known.name) == local;
+                if attribute.name.uri == XML_URI && !self.attributes.iter().any(known) {
+                    self.attributes.push(*attribute);
+                }
+            }
+            node = self.document.parent(node);
+        }
+    }
+
+    fn write_namespaces(&mut self) -> Result<(), Overflow> {
+        let document = self.document;
+        self.namespaces.sort_unstable_by_key(|(prefix, _)| document.tree.prefixes.text(*prefix));
+        for (prefix, uri) in &self.namespaces {
+            if *prefix == NO_PREFIX {
+                self.sink.write(b" xmlns=\"")?;
+            } else {
+                self.sink.write(b" xmlns:")?;
+                self.sink.write(document.tree.prefixes.text(*prefix).as_bytes())?;
+                self.sink.write(b"=\"")?;
+            }
+            escape(self.sink, document.tree.uris.text(*uri), attribute_escape)?;
+            self.sink.write(b"\"")?;
+        }
+        Ok(())
+    }
+
+    // --- attributes and text -----------------------------------------------------------------------------------------
+
+    fn write_attributes(&mut self) -> Result<(), Overflow> {
+        let document = self.document;
+        let key =
+            |attribute: &Attribute| (document.tree.uris.text(attribute.name.uri), document.local(&attribute.name));
+        self.attributes.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        for attribute in &self.attributes {
+            self.sink.write(b" ")?;
+            self.sink.write(document.str(attribute.name.written).as_bytes())?;
+            self.sink.write(b"=\"")?;
+            let value = document.str(attribute.value);
+            if attribute.value.plain {
+                self.sink.write(value.as_bytes())?;
+            } else {
+                escape(self.sink, value, attribute_escape)?;
+            }
+            self.sink.write(b"\"")?;
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: Str) -> Result<(), Overflow> {
+        let value = self.document.str(text);
+        if self.what.without_blank_text && value.bytes().all(super::chars::is_space) {
+            return Ok(());
+        }
+        if text.plain { self.sink.write(value.as_bytes()) } else { escape(self.sink, value, text_escape) }
+    }
+}
+
+/// [xml-c14n 2.3], text nodes.
+fn text_escape(byte: u8) -> Option<&'static str> {
+    match byte {
+        b'&' => Some("&amp;"),
+        b'<' => Some("&lt;"),
+        b'>' => Some("&gt;"),
+        b'\r' => Some("&#xD;"),
+        _ => None,
+    }
+}
+
+/// [xml-c14n 2.3], attribute nodes.
+fn attribute_escape(byte: u8) -> Option<&'static str> {
+    match byte {
+        b'&' => Some("&amp;"),
+        b'<' => Some("&lt;"),
+        b'"' => Some("&quot;"),
+        b'\t' => Some("&#x9;"),
+        b'\n' => Some("&#xA;"),
+        b'\r' => Some("&#xD;"),
+        _ => None,
+    }
+}
+
+fn escape(sink: &mut impl Sink, text: &str, escaped: fn(u8) -> Option<&'static str>) -> Result<(), Overflow> {
+    let mut rest = text.as_bytes();
+    while let Some((at, replacement)) =
+        rest.iter().enumerate().find_map(|(at, byte)| escaped(*byte).map(|replacement| (at, replacement)))
+    {
+        let (before, after) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+        sink.write(before)?;
+        sink.write(replacement.as_bytes())?;
+        rest = after.get(1..).unwrap_or_default();
+    }
+    sink.write(rest)
+}

@@ -1,0 +1,60 @@
+//! Which characters and names XML has ([XML 1.0 2.2, 2.3], [Namespaces 4]).
+
+/// White space of XML.
+pub(super) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// Whether XML 1.0 has this character at all.
+pub(super) fn is_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// Offset of the first character that XML 1.0 does not have.
+pub(super) fn first_bad_char(text: &str) -> Option<usize> {
+    // Two branch-free sweeps over the bytes find nothing in nearly every document; only then is it looked at by character.
+    let control = text.bytes().fold(false, |found, byte| found | (byte < 0x20 && !is_space(byte)));
+    let suspect = control || memchr::memchr(0xef, text.as_bytes()).is_some();
+    if suspect { text.char_indices().find(|(_, c)| !is_char(*c)).map(|(at, _)| at) } else { None }
+}
+
+fn is_name_start(c: char) -> bool {
+    matches!(c,
+        'A'..='Z' | 'a'..='z' | '_' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
+        | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}'..='\u{200d}' | '\u{2070}'..='\u{218f}'
+        | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}'
+        | '\u{10000}'..='\u{effff}')
+}
+
+fn is_name_char(c: char) -> bool {
+    is_name_start(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
+}
+
+/// Whether this is a name without a colon.
+pub(crate) fn is_ncname(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(is_name_start) && chars.all(is_name_char)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{first_bad_char, is_ncname};
+
+    #[test]
+    fn names_are_those_of_the_recommendation() {
+        for good in ["_", "a-1", "é", "ID_x.y", "𐐀"] {
+            assert!(is_ncname(good), "{good}");
+        }
+        for bad in ["", "1a", "-a", "a:b", "a b", "\u{d7}", "a\u{37e}"] {
+            assert!(!is_ncname(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn characters_that_xml_lacks_are_found() {
+        assert_eq!(first_bad_char("a\tb\r\n\u{fffd}\u{feff}"), None);
+        assert_eq!(first_bad_char("ab\u{1}"), Some(2));
+        assert_eq!(first_bad_char("é\u{fffe}"), Some(2));
+        assert_eq!(first_bad_char("\u{ffff}"), Some(0));
+    }
+}

@@ -1,0 +1,365 @@
+//! The test bench: an upstream that records, a proxy on free ports, clients that speak each protocol.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::header::HeaderMap;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use jiff::Timestamp;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use samlgate::app::{Running, start_with};
+use samlgate::config::Config;
+use samlgate::inspect::{Inspection, MessageKind};
+use samlgate::proxy::Inspector;
+use samlgate::verdict::{Check, CheckId, Code, Finding, Outcome, Provenance, Verdict};
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+pub(super) const HOST_NAME: &str = "login.microsoftonline.com";
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+/// Longer than anything here takes; a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) type Body = BoxBody<Bytes, Infallible>;
+
+pub(super) fn full(text: &str) -> Body {
+    Full::new(Bytes::copy_from_slice(text.as_bytes())).boxed()
+}
+
+/// A body of unknown length, in these pieces.
+pub(super) fn chunks(pieces: &[&str]) -> Body {
+    let mut pieces: Vec<_> = pieces.iter().rev().map(|piece| Bytes::copy_from_slice(piece.as_bytes())).collect();
+    Stream(Box::new(move |_| std::task::Poll::Ready(pieces.pop()))).boxed()
+}
+
+/// A body that comes when it is sent.
+pub(super) fn unread() -> (oneshot::Sender<&'static str>, Body) {
+    let (sender, mut receiver) = oneshot::channel::<&'static str>();
+    let mut done = false;
+    let body = Stream(Box::new(move |cx| {
+        if done {
+            return std::task::Poll::Ready(None);
+        }
+        std::pin::Pin::new(&mut receiver).poll(cx).map(|sent| {
+            done = true;
+            sent.ok().map(|text| Bytes::from_static(text.as_bytes()))
+        })
+    }));
+    (sender, body.boxed())
+}
+
+type Next = dyn FnMut(&mut std::task::Context<'_>) -> std::task::Poll<Option<Bytes>> + Send + Sync;
+
+struct Stream(Box<Next>);
+
+impl hyper::body::Body for Stream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        (self.0)(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+/// A judge that always says this.
+pub(super) fn judge(kind: MessageKind, accepted: bool, predicted: Option<Code>) -> Inspector {
+    Arc::new(move |_, now, _| {
+        assert_eq!(now, clock());
+        let check = |id| match predicted.filter(|_| id == CheckId::ImmutableId) {
+            Some(code) => Check::from_findings(id, vec![Finding::fail(code, "no such user")]),
+            None => Check::silent(id, Outcome::Pass),
+        };
+        let verdict = Verdict {
+            checks: CheckId::ALL.into_iter().map(check).collect(),
+            accepted,
+            predicted,
+            provenance: Provenance::Signed,
+            claims: None,
+            signature: None,
+        };
+        Inspection { kind, federation: Some(0), verdict }
+    })
+}
+
+/// A judge that must not be asked, or one that is broken.
+#[expect(clippy::panic, reason = "that is what it is for")]
+pub(super) fn panicking() -> Inspector {
+    Arc::new(|_, _, _| panic!("the judge of this test panics"))
+}
+
+fn clock() -> Timestamp {
+    Timestamp::UNIX_EPOCH
+}
+
+/// What the upstream was sent.
+#[derive(Clone)]
+pub(super) struct Seen {
+    pub(super) method: String,
+    pub(super) target: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+type Record = Arc<Mutex<Vec<Seen>>>;
+
+/// A configuration with these sections, and the folder that holds its files. A listener needs all of `listen`.
+pub(super) fn config(sections: &str, listen: &str) -> (Config, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed([HOST_NAME.to_owned()]).unwrap();
+    std::fs::write(folder.path().join("proxy.pem"), made.cert.pem()).unwrap();
+    std::fs::write(folder.path().join("proxy.key"), made.signing_key.serialize_pem()).unwrap();
+    let text = format!(
+        "{sections}\n{listen}\n[[federation]]\ndomain = \"domain.company\"\nissuer = \"https://authentik.company/\"\n\
+         certificates = [\"proxy.pem\"]\n"
+    );
+    let config = Config::parse(&text, &folder.path().join("samlgate.toml")).unwrap();
+    (config, folder)
+}
+
+/// A proxy before an upstream.
+pub(super) struct Bench {
+    running: Running,
+    record: Record,
+    folder: TempDir,
+}
+
+impl Bench {
+    /// `settings` come first in the configuration.
+    pub(super) async fn start(settings: &str, inspector: Inspector) -> Self {
+        let record = Record::default();
+        let upstream = upstream(Arc::clone(&record), None).await;
+        Self::before(settings, &format!("url = \"http://{upstream}\""), inspector, record, |_| {}).await
+    }
+
+    pub(super) async fn without_upstream(inspector: Inspector) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        Self::before("", &format!("url = \"http://{address}\""), inspector, Record::default(), |_| {}).await
+    }
+
+    pub(super) async fn with_tls_upstream(trusted: bool) -> Self {
+        let record = Record::default();
+        let made = rcgen::generate_simple_self_signed([HOST_NAME.to_owned()]).unwrap();
+        let (pem, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let address = upstream(Arc::clone(&record), Some(acceptor(&pem, &key))).await;
+        // the name is asked nowhere: the address is given
+        let url = format!("url = \"https://{HOST_NAME}\"\naddress = \"{address}\"\nca = \"root.pem\"");
+        let other = rcgen::generate_simple_self_signed([HOST_NAME.to_owned()]).unwrap().cert.pem();
+        let root = if trusted { pem } else { other };
+        Self::before("", &url, panicking(), record, |folder| {
+            std::fs::write(folder.path().join("root.pem"), root).unwrap();
+        })
+        .await
+    }
+
+    async fn before(
+        settings: &str,
+        upstream: &str,
+        inspector: Inspector,
+        record: Record,
+        prepare: impl FnOnce(&TempDir),
+    ) -> Self {
+        let (_, folder) = config("", "");
+        prepare(&folder);
+        let text = format!(
+            "environment = \"test\"\n{settings}\n[listen]\nreverse = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
+             [tls]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n[upstream]\n{upstream}\n\
+             [[federation]]\ndomain = \"domain.company\"\nissuer = \"https://authentik.company/\"\ncertificates = [\"proxy.pem\"]\n"
+        );
+        let config = Config::parse(&text, &folder.path().join("samlgate.toml")).unwrap();
+        let running = start_with(config, inspector, clock).await.unwrap();
+        Self { running, record, folder }
+    }
+
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        self.record.lock().unwrap().clone()
+    }
+
+    pub(super) fn seen_later(&self) -> Record {
+        Arc::clone(&self.record)
+    }
+
+    pub(super) fn metrics(&self) -> String {
+        self.running.metrics().render().unwrap()
+    }
+
+    /// Waits until the metrics have this line.
+    pub(super) async fn until(&self, line: &str) {
+        let there = async {
+            while !self.metrics().lines().any(|known| known == line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, there).await.map_err(|_| format!("{line}\n{}", self.metrics())).unwrap();
+    }
+
+    pub(super) async fn stop(self) {
+        tokio::time::timeout(PATIENCE, self.running.stop(PATIENCE)).await.unwrap();
+    }
+
+    pub(super) async fn client(&self, speak: Speak) -> Client {
+        let stream = self.tls(speak).await;
+        match speak {
+            Speak::Http1 => {
+                let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+                tokio::spawn(connection);
+                Client::Http1(sender)
+            }
+            Speak::Http2 => {
+                let io = TokioIo::new(stream);
+                let (sender, connection) =
+                    hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+                tokio::spawn(connection);
+                Client::Http2(sender)
+            }
+        }
+    }
+
+    async fn tls(&self, speak: Speak) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.folder.path().join("proxy.pem")).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = match speak {
+            Speak::Http1 => vec![b"http/1.1".to_vec()],
+            Speak::Http2 => vec![b"h2".to_vec()],
+        };
+        let stream = TcpStream::connect(self.running.reverse()).await.unwrap();
+        let name = ServerName::try_from(HOST_NAME).unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+    }
+
+    pub(super) async fn admin(&self, path: &str) -> Answer {
+        let stream = TcpStream::connect(self.running.admin()).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get(path).header("host", "localhost").body(full("")).unwrap();
+        Answer::of(sender.send_request(request).await.unwrap()).await
+    }
+}
+
+/// What a client speaks.
+#[derive(Clone, Copy)]
+pub(super) enum Speak {
+    Http1,
+    Http2,
+}
+
+pub(super) enum Client {
+    Http1(hyper::client::conn::http1::SendRequest<Body>),
+    Http2(hyper::client::conn::http2::SendRequest<Body>),
+}
+
+impl Client {
+    pub(super) async fn send(&mut self, request: hyper::http::request::Builder, body: Body) -> Answer {
+        let mut request = request.body(body).unwrap();
+        let response = match self {
+            Self::Http1(sender) => {
+                sender.ready().await.unwrap();
+                sender.send_request(request).await
+            }
+            Self::Http2(sender) => {
+                let target = request.uri().path_and_query().unwrap();
+                *request.uri_mut() = format!("https://{HOST_NAME}{target}").parse().unwrap();
+                request.headers_mut().remove("host");
+                sender.send_request(request).await
+            }
+        };
+        Answer::of(response.unwrap()).await
+    }
+}
+
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+impl Answer {
+    async fn of(response: Response<Incoming>) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Self { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+}
+
+/// Sends these bytes and reads until the other side closes.
+pub(super) async fn raw(bench: &Bench, request: &str) -> String {
+    let mut stream = bench.tls(Speak::Http1).await;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // a connection that is cut instead of closed has given its answer all the same
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn acceptor(pem: &str, key: &str) -> TlsAcceptor {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()],
+            PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
+        )
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// An upstream that records what it is sent.
+async fn upstream(record: Record, tls: Option<TlsAcceptor>) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (record, tls) = (Arc::clone(&record), tls.clone());
+            tokio::spawn(async move {
+                match tls {
+                    None => answer_all(stream, record).await,
+                    Some(acceptor) => {
+                        if let Ok(stream) = acceptor.accept(stream).await {
+                            answer_all(stream, record).await;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+async fn answer_all<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, record: Record) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let record = Arc::clone(&record);
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await?.to_bytes().to_vec();
+            let seen =
+                Seen { method: parts.method.to_string(), target: parts.uri.to_string(), headers: parts.headers, body };
+            record.lock().unwrap().push(seen);
+            let response = Response::builder().header("x-upstream", "yes").header("keep-alive", "timeout=5");
+            Ok::<_, hyper::Error>(response.body(full("from the upstream")).unwrap())
+        }
+    });
+    // clients of a test go away when they have seen enough
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
