@@ -51,6 +51,11 @@ pub(super) enum Command {
     Decode(DecodeArguments),
     /// Say what a check means, what Entra does, how to mend it
     Explain(ExplainArguments),
+    /// Check a configuration file, or print the schema of one
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Run the proxy
+    Serve(ServeArguments),
     /// Print a completion script for a shell
     Completions(CompletionsArguments),
 }
@@ -151,6 +156,31 @@ pub(super) struct ExplainArguments {
     /// A check, a code as AADSTS51004, or `codes` for all of them; the list of checks when left out
     #[arg(value_name = "CHECK")]
     pub(super) check: Option<String>,
+}
+
+/// Check a configuration file, or print the schema of one.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example: samlgate config check samlgate.toml")]
+pub(super) enum ConfigCommand {
+    /// Read a configuration and every file it names, and say what is wrong with them
+    #[command(after_help = "Example: samlgate config check samlgate.toml")]
+    Check {
+        /// The configuration
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print the JSON schema of a configuration
+    #[command(after_help = "Example: samlgate config schema > samlgate.schema.json")]
+    Schema,
+}
+
+/// Run the proxy: it judges sign-ins on their way to Entra, until SIGTERM or SIGINT.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: samlgate serve --config samlgate.toml")]
+pub(super) struct ServeArguments {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: PathBuf,
 }
 
 /// Print a completion script for a shell.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::args::ExpectationArguments;
 use super::terminal::{Terminal, Trouble};
+use crate::config::Config;
 use crate::dsig::TrustedKey;
 use crate::inspect::Judge;
 use crate::saml::metadata::IdpMetadata;
@@ -33,7 +34,12 @@ pub(super) struct Expectations {
 pub(super) fn load(arguments: &ExpectationArguments, terminal: &Terminal) -> Result<Expectations, Trouble> {
     let mut judge = match &arguments.config {
         Some(path) => {
-            return Err(Trouble::new(format!("{}: no configuration is read yet", path.display())));
+            let config = Config::load(path).map_err(|error| Trouble::new(error.to_string()))?;
+            // most of them are about the proxy; `config check` tells them all
+            for note in config.notes.iter().filter(|_| terminal.verbose) {
+                terminal.note(note, "");
+            }
+            config.judge
         }
         None => Judge { federations: vec![federation(arguments, terminal)?], ..Judge::default() },
     };

@@ -3,6 +3,7 @@
 mod args;
 mod capture_file;
 mod completions;
+mod config_file;
 mod decode;
 mod detect;
 mod escape;
@@ -13,6 +14,7 @@ mod input;
 mod ordered;
 mod pretty;
 mod report;
+mod serve;
 mod summary;
 mod terminal;
 mod verify;
@@ -73,6 +75,8 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Ending, Trouble> {
         Command::Verify(arguments) => verify::run(&arguments, terminal),
         Command::Decode(arguments) => decode::run(&arguments, terminal),
         Command::Explain(arguments) => explain::run(&arguments, terminal),
+        Command::Config(command) => config_file::run(&command, terminal),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
     }
 }

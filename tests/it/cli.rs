@@ -242,13 +242,67 @@ fn expectations_that_cannot_be_read_end_with_2() {
     }
 }
 
+/// A folder with a configuration that holds together, and a message.
+fn configured() -> TempDir {
+    let (_, text) = certificate();
+    let users = "UserPrincipalName,OnPremisesImmutableId,AccountEnabled\nfirst.user@domain.company,abc,True\n";
+    let configuration = "environment = \"test\"\n\n[[federation]]\ndomain = \"domain.company\"\nissuer = \"https://a/\"\n\
+                         certificates = [\"a.cer\"]\nusers = \"users.csv\"\n\n[policy]\nskew = \"3m\"\n\n[upstream]\n\
+                         address = \"127.0.0.1:1\"\n";
+    folder(&[("a.xml", XML), ("a.cer", &text), ("users.csv", users), ("samlgate.toml", configuration)])
+}
+
+#[test]
+fn a_sound_configuration_is_told_in_facts() {
+    let folder = configured();
+    let ran = samlgate(&["config", "check", &path(&folder, "samlgate.toml")]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    for fact in ["ok  ", "domain.company", "https://a/", "current key", "users        1"] {
+        assert!(ran.out.contains(fact), "{fact} in {}", ran.out);
+    }
+}
+
+#[test]
+fn every_problem_of_a_configuration_is_told_at_once() {
+    let folder = folder(&[("samlgate.toml", "mode = \"nonsense\"\n[policy]\nissuer = \"off\"\nunknown = 1\n")]);
+    let ran = samlgate(&["config", "check", &path(&folder, "samlgate.toml")]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    for problem in ["`observe`", "`issuer`", "`unknown`"] {
+        assert!(ran.err.contains(problem), "{problem} in {}", ran.err);
+    }
+    assert_eq!(samlgate(&["config", "check", "missing.toml"]).code, 2);
+    assert_eq!(samlgate(&["serve", "--config", "missing.toml"]).code, 2);
+}
+
+#[test]
+fn the_schema_is_json() {
+    let ran = samlgate(&["config", "schema"]);
+    assert_eq!(ran.code, 0);
+    assert!(serde_json::from_str::<serde_json::Value>(&ran.out).unwrap().is_object());
+}
+
+#[test]
+fn a_configuration_goes_together_with_clock_skew_and_strictness_alone() {
+    let folder = configured();
+    let (file, input) = (path(&folder, "samlgate.toml"), path(&folder, "a.xml"));
+    let beside = ["--at", "2026-11-23T12:00:00Z", "--skew", "1m", "--strict"];
+    let ran = samlgate(&[&["verify", "--json", "--config", &file, &input][..], &beside].concat());
+    assert_eq!((ran.code, ran.err.as_str()), (1, ""));
+    for other in
+        ["--issuer", "--certificate", "--metadata", "--federation", "--audience", "--acs", "--users", "--upn-domain"]
+    {
+        let ran = samlgate(&["verify", "--config", &file, &input, other, "x"]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{other}");
+    }
+}
+
 #[test]
 fn wrong_usage_ends_with_2() {
     for arguments in [
         &["verify", "--nonsense"][..],
         &[],
         &["serve"],
-        &["verify", "--config", "a.toml", "--issuer", "x", "a.xml"],
+        &["config"],
         &["verify", "--at", "yesterday", "a.xml"],
         &["verify", "--skew", "-5m", "a.xml"],
         &["explain", "nonsense"],
@@ -265,7 +319,7 @@ fn wrong_usage_ends_with_2() {
 fn every_command_has_a_help_screen_with_an_example() {
     let ran = samlgate(&["--help"]);
     assert_eq!(ran.code, 0);
-    for command in ["verify", "decode", "explain", "completions"] {
+    for command in ["verify", "decode", "explain", "config", "serve", "completions"] {
         assert!(ran.out.contains(&format!("\n  {command} ")), "{}", ran.out);
         let help = samlgate(&[command, "--help"]);
         assert_eq!(help.code, 0);
