@@ -35,7 +35,7 @@ struct File {
     log: Option<Log>,
     requests: Option<Vec<Traced>>,
     /// When a SAML-tracer export was written.
-    timestamp: Option<String>,
+    timestamp: Option<Moment>,
 }
 
 #[derive(Deserialize)]
@@ -86,11 +86,32 @@ struct Traced {
     post: Option<Vec<Vec<Option<String>>>>,
     /// The decoded message, which stays readable when the export hides the posted values.
     saml: Option<String>,
-    timestamp: Option<String>,
-    date: Option<String>,
+    timestamp: Option<Moment>,
+    date: Option<Moment>,
     /// Pairs in old exports, objects since 1.0.
     #[serde(default)]
     response_headers: Option<Vec<Header>>,
+}
+
+/// A time as recordings write it.
+#[derive(Deserialize, Clone)]
+#[serde(untagged)]
+enum Moment {
+    /// Milliseconds since 1970, as JavaScript counts.
+    Milliseconds(i64),
+    /// RFC 3339, or as HTTP writes it.
+    Text(String),
+    Other(serde::de::IgnoredAny),
+}
+
+impl Moment {
+    fn instant(&self) -> Option<Timestamp> {
+        match self {
+            Self::Milliseconds(milliseconds) => Timestamp::from_millisecond(*milliseconds).ok(),
+            Self::Text(text) => text.parse().ok().or_else(|| http_date(text)),
+            Self::Other(_) => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -110,7 +131,7 @@ pub(super) fn messages(json: &[u8], kind: Kind) -> Result<Vec<Recorded>, String>
     match (file.log, file.requests, kind) {
         (Some(log), _, Kind::Any | Kind::Har) => Ok(log.entries.into_iter().filter_map(har).collect()),
         (_, Some(requests), Kind::Any | Kind::SamlTracer) => {
-            let written = file.timestamp.as_deref();
+            let written = file.timestamp.and_then(|moment| moment.instant());
             Ok(requests.into_iter().filter_map(|request| traced(request, written)).collect())
         }
         (_, _, Kind::Any) => Err("JSON, but neither a HAR file nor a SAML-tracer export".to_owned()),
@@ -143,7 +164,7 @@ fn har(entry: Entry) -> Option<Recorded> {
     form::holds_a_message(&body).then_some(Recorded { body: Body::Form(body), at })
 }
 
-fn traced(request: Traced, written: Option<&str>) -> Option<Recorded> {
+fn traced(request: Traced, written: Option<Timestamp>) -> Option<Recorded> {
     if !is_post(request.method.as_deref().unwrap_or_default(), &request.url) {
         return None;
     }
@@ -169,11 +190,8 @@ fn traced(request: Traced, written: Option<&str>) -> Option<Recorded> {
         },
         Header::Named { .. } | Header::Other(_) => None,
     });
-    let instant = |text: &str| text.parse::<Timestamp>().ok().or_else(|| http_date(text));
-    let at = [request.timestamp.as_deref(), request.date.as_deref(), answered, written]
-        .into_iter()
-        .flatten()
-        .find_map(instant);
+    let at = [request.timestamp, request.date].into_iter().flatten().find_map(|moment| moment.instant());
+    let at = at.or_else(|| answered.and_then(http_date)).or(written);
     Some(Recorded { body, at })
 }
 

@@ -155,7 +155,7 @@ pub enum AddressKind {
 impl fmt::Display for AddressKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Upn => "user principal name",
+            Self::Upn => "user principal name (UPN)",
             Self::Mail => "mail address",
             Self::Proxy => "proxy address",
         })

@@ -187,7 +187,7 @@ impl Check {
         let mut detail = all.next().map(|finding| finding.detail).unwrap_or_default();
         for further in all {
             if let (Some(text), Some(more)) = (detail.finding.take(), further.detail.finding) {
-                detail.finding = Some(text.then(" Also: ").then_text(more));
+                detail.finding = Some(text.then("; also: ").then_text(more));
             }
             if further.outcome == Outcome::Fail {
                 detail.code = detail.code.or(further.detail.code);

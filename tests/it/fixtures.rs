@@ -48,7 +48,7 @@ fn cases(kind: &str) -> Vec<Case> {
     folders.sort();
     let read = |folder: PathBuf| {
         let text = fs::read_to_string(folder.join("case.toml")).unwrap();
-        let case: Case = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let case: Case = toml::from_str(&text).map_err(|error| format!("{}: {error}", folder.display())).unwrap();
         Case { folder, ..case }
     };
     folders.into_iter().map(read).collect()
@@ -72,7 +72,7 @@ fn report(case: &Case, tenants: &mut BTreeMap<String, Config>) -> Value {
     };
     let config = tenants
         .entry(case.tenant.clone())
-        .or_insert_with(|| Config::load(&tenant_file).unwrap_or_else(|error| panic!("{error}")));
+        .or_insert_with(|| Config::load(&tenant_file).map_err(|error| error.to_string()).unwrap());
     let inspection = config.judge.inspect(posted, case.now.parse::<Timestamp>().unwrap(), Effort::Diagnose);
     serde_json::to_value(Report { input: None, verdict: &inspection.verdict, show: Show::Personal }).unwrap()
 }
