@@ -51,6 +51,8 @@ pub(super) fn signing_key_and_signature(facts: &Facts<'_>) -> (Option<Findings>,
         judged = true;
         signature.extend(finding);
     }
+    // where a signature stands and what it refers to comes before what it says
+    signature.sort_by_key(|finding| finding.detail.code == Some(Code::SignatureInvalid));
     (Some(signing_key), judged.then_some(signature))
 }
 

@@ -83,9 +83,6 @@ pub enum ShapeError {
     /// A Signature that is a direct child of neither the Response nor the Assertion.
     #[error("a Signature stands in {0}, where it covers nothing that is judged")]
     Stray(String),
-    /// Too many prefixes.
-    #[error("InclusiveNamespaces lists more than {0} prefixes")]
-    PrefixList(usize),
 }
 
 /// Trouble and the node to show for it.
@@ -93,7 +90,7 @@ pub(super) type Shaped<T> = Result<T, (ShapeError, NodeId)>;
 
 impl<'d> Grammar<'d> {
     /// Reads a Signature.
-    pub(super) fn read(document: &'d Document, signature: NodeId, longest_list: usize) -> Shaped<Self> {
+    pub(super) fn read(document: &'d Document, signature: NodeId) -> Shaped<Self> {
         let [signed_info, signature_value, _] = children(
             document,
             signature,
@@ -114,13 +111,13 @@ impl<'d> Grammar<'d> {
             "Reference",
             [("Transforms", true), ("DigestMethod", true), ("DigestValue", true)],
         )?;
-        let method = |node: Option<NodeId>| Method::read(document, node.unwrap_or(signature), longest_list);
+        let method = |node: Option<NodeId>| Method::read(document, node.unwrap_or(signature));
         let transforms = transforms.unwrap_or(reference);
         let transforms = document
             .child_elements(transforms)
             .map(|child| {
                 if document.is(child, DS, "Transform") {
-                    Method::read(document, child, longest_list)
+                    Ok(Method::read(document, child))
                 } else {
                     let child_name = document.written_name(child).to_owned();
                     Err((ShapeError::Unexpected { parent: "Transforms", child: child_name }, child))
@@ -133,10 +130,10 @@ impl<'d> Grammar<'d> {
         };
         Ok(Self {
             signed_info,
-            canonicalization: method(canonicalization)?,
-            signature_method: method(signature_method)?,
+            canonicalization: method(canonicalization),
+            signature_method: method(signature_method),
             signature_value: value(signature_value, "SignatureValue")?,
-            digest_method: method(digest_method)?,
+            digest_method: method(digest_method),
             digest_value: value(digest_value, "DigestValue")?,
             reference,
             transforms,
@@ -160,7 +157,7 @@ impl<'d> Grammar<'d> {
 }
 
 impl<'d> Method<'d> {
-    fn read(document: &'d Document, node: NodeId, longest_list: usize) -> Shaped<Self> {
+    fn read(document: &'d Document, node: NodeId) -> Self {
         let mut method = Self {
             node,
             uri: document.attribute(node, "Algorithm").unwrap_or_default(),
@@ -175,15 +172,12 @@ impl<'d> Method<'d> {
                 NodeKind::Element if document.is(child, EXCLUSIVE, "InclusiveNamespaces") && lists == 0 => {
                     lists += 1;
                     let list = document.attribute(child, "PrefixList").unwrap_or_default();
-                    method.prefix_list = list.split_ascii_whitespace().take(longest_list + 1).collect();
-                    if method.prefix_list.len() > longest_list {
-                        return Err((ShapeError::PrefixList(longest_list), child));
-                    }
+                    method.prefix_list = list.split_ascii_whitespace().collect();
                 }
                 _ => method.has_parameters = true,
             }
         }
-        Ok(method)
+        method
     }
 }
 

@@ -212,7 +212,7 @@ fn refused(
         result: Err(Failure::Shape(error, signature)),
         named: named(document, signature, context.keys),
     };
-    if let Ok(grammar) = Grammar::read(document, signature, context.limits.prefix_list) {
+    if let Ok(grammar) = Grammar::read(document, signature) {
         examined.algorithm = SignatureAlgorithm::of_uri(grammar.signature_method.uri);
         examined.digest = Hash::of_uri(grammar.digest_method.uri);
     }
@@ -253,7 +253,7 @@ fn verify_one(document: &Document, examined: &mut Examined, context: &Context<'_
     let shape = |(error, node)| Failure::Shape(error, node);
     let limits = context.limits;
     let longest = document.source().len().saturating_mul(limits.canonical_factor);
-    let grammar = Grammar::read(document, examined.signature, limits.prefix_list).map_err(shape)?;
+    let grammar = Grammar::read(document, examined.signature).map_err(shape)?;
 
     // all that is named is looked at before anything is computed
     examined.algorithm = SignatureAlgorithm::of_uri(grammar.signature_method.uri);

@@ -351,6 +351,7 @@ impl<'t> Parser<'t> {
         )?;
         self.read_attributes(rest, rest_at, first_attribute)?;
         let name_of_element = self.name(name, at + 1, true)?;
+        self.bound_prefix_list(name, first_attribute, at)?;
         let content = Content::Element {
             name: name_of_element,
             attributes: offset(first_attribute)..offset(self.tree.attributes.len()),
@@ -363,6 +364,22 @@ impl<'t> Parser<'t> {
             self.open.push(Open { node, name, bindings });
         }
         Ok(())
+    }
+
+    /// A PrefixList is work for each element that is canonicalised ([xml-exc-c14n 2.1]).
+    fn bound_prefix_list(&self, name: &str, first_attribute: usize, at: usize) -> Located<()> {
+        if !name.ends_with("InclusiveNamespaces") {
+            return Ok(());
+        }
+        let limit = self.limits.prefix_list;
+        let lists = self.tree.attributes.iter().skip(first_attribute);
+        let long = lists.map(|list| {
+            if list.value.made { &self.tree.made } else { self.source }
+                .get(list.value.start as usize..(list.value.start + list.value.len) as usize)
+                .unwrap_or_default()
+        });
+        let longest = long.map(|list| list.split_ascii_whitespace().take(limit + 1).count()).max().unwrap_or(0);
+        self.bound_by(longest, limit, "prefixes in a PrefixList", at)
     }
 
     fn end(&mut self, content: &'t str, at: usize) -> Located<()> {
