@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp, Unit};
 use serde::Deserialize;
 
 use super::form;
@@ -93,22 +93,22 @@ struct Traced {
     response_headers: Option<Vec<Header>>,
 }
 
-/// A time as recordings write it.
-#[derive(Deserialize, Clone)]
+/// A time as versions of the extension write it: text, or milliseconds since 1970.
+#[derive(Deserialize)]
 #[serde(untagged)]
 enum Moment {
-    /// Milliseconds since 1970, as JavaScript counts.
-    Milliseconds(i64),
-    /// RFC 3339, or as HTTP writes it.
     Text(String),
+    Milliseconds(f64),
     Other(serde::de::IgnoredAny),
 }
 
 impl Moment {
     fn instant(&self) -> Option<Timestamp> {
         match self {
-            Self::Milliseconds(milliseconds) => Timestamp::from_millisecond(*milliseconds).ok(),
             Self::Text(text) => text.parse().ok().or_else(|| http_date(text)),
+            Self::Milliseconds(count) => SignedDuration::try_from_secs_f64(count / 1000.0)
+                .and_then(|since| Timestamp::UNIX_EPOCH.checked_add(since)?.round(Unit::Millisecond))
+                .ok(),
             Self::Other(_) => None,
         }
     }
@@ -131,7 +131,7 @@ pub(super) fn messages(json: &[u8], kind: Kind) -> Result<Vec<Recorded>, String>
     match (file.log, file.requests, kind) {
         (Some(log), _, Kind::Any | Kind::Har) => Ok(log.entries.into_iter().filter_map(har).collect()),
         (_, Some(requests), Kind::Any | Kind::SamlTracer) => {
-            let written = file.timestamp.and_then(|moment| moment.instant());
+            let written = file.timestamp.as_ref().and_then(Moment::instant);
             Ok(requests.into_iter().filter_map(|request| traced(request, written)).collect())
         }
         (_, _, Kind::Any) => Err("JSON, but neither a HAR file nor a SAML-tracer export".to_owned()),
@@ -190,8 +190,8 @@ fn traced(request: Traced, written: Option<Timestamp>) -> Option<Recorded> {
         },
         Header::Named { .. } | Header::Other(_) => None,
     });
-    let at = [request.timestamp, request.date].into_iter().flatten().find_map(|moment| moment.instant());
-    let at = at.or_else(|| answered.and_then(http_date)).or(written);
+    let recorded = [request.timestamp, request.date].iter().flatten().find_map(Moment::instant);
+    let at = recorded.or_else(|| answered.and_then(http_date)).or(written);
     Some(Recorded { body, at })
 }
 
@@ -243,10 +243,12 @@ mod tests {
            "saml":"<samlp:Response/>","responseHeaders":[{"name":"Date","value":"Mon, 23 Nov 2026 12:00:00 GMT"}]},
           {"method":"POST","url":"https://login.microsoftonline.com/login.srf","post":[["SAMLResponse","{hash:abc}"]],
            "postData":"{overwritten}","saml":"<samlp:Response/>","responseHeaders":[["Server","x"]]},
-          {"method":"POST","url":"https://a/","post":null}],
+          {"method":"POST","url":"https://a/","post":null},
+          {"method":"POST","url":"https://a/","timestamp":1795435200123,"post":[["SAMLResponse","a"]]}],
           "timestamp":"2026-11-23T12:30:00.000Z"}"#;
         let found = messages(json, Kind::Any).unwrap();
-        assert_eq!(found.len(), 2);
+        assert_eq!(found.len(), 3);
+        assert_eq!(found.get(2).unwrap().at.unwrap().to_string(), "2026-11-23T12:00:00.123Z");
         assert_eq!(form_of(found.first().unwrap()), "SAMLResponse=a%2Bb%3D&RelayState=");
         assert_eq!(found.first().unwrap().at.unwrap().to_string(), "2026-11-23T12:00:00Z");
         assert_eq!(found.get(1).unwrap().body, Body::Xml(b"<samlp:Response/>".to_vec()));

@@ -13,6 +13,9 @@ const VALUE: usize = 160;
 /// Columns that the words on a check are moved in by.
 const INDENT: usize = 6;
 
+/// Columns that the rest of a long headline is moved in by.
+const HEAD: usize = 10;
+
 /// Columns of the names of claims.
 const NAMES: usize = 18;
 
@@ -42,27 +45,45 @@ pub(super) fn render(name: &str, verdict: &Verdict, terminal: &Terminal) -> Stri
     out
 }
 
-/// Verdict, predicted code and name, in one line.
+/// Verdict, predicted code and name, in one line where they fit.
 pub(super) fn headline(name: &str, verdict: &Verdict, meaning: bool, terminal: &Terminal) -> String {
     let paint = terminal.paint;
     let warnings = verdict.with_outcome(Outcome::Warn).count();
     let name = cut_unless(terminal.verbose, &line(name));
-    if verdict.accepted {
-        let tone = if warnings > 0 { Tone::Doubtful } else { Tone::Good };
+    let (word, tone, aside) = if verdict.accepted {
         let aside = match warnings {
             0 => String::new(),
-            1 => "with 1 warning  ".to_owned(),
-            more => format!("with {more} warnings  "),
+            1 => "with 1 warning".to_owned(),
+            more => format!("with {more} warnings"),
         };
-        return format!("{}  {aside}{}", paint.paint(tone, "ACCEPTED"), paint.paint(Tone::Strong, &name));
-    }
-    let code = match verdict.predicted {
-        Some(code) if meaning => format!("{code} ({})", explain::meaning(code)),
-        Some(code) => code.to_string(),
-        None if meaning => "no code predicted".to_owned(),
-        None => "no code".to_owned(),
+        ("ACCEPTED", if warnings > 0 { Tone::Doubtful } else { Tone::Good }, aside)
+    } else {
+        let aside = match verdict.predicted {
+            Some(code) if meaning => format!("{code} ({})", explain::meaning(code)),
+            Some(code) => code.to_string(),
+            None if meaning => "no code predicted".to_owned(),
+            None => "no code".to_owned(),
+        };
+        ("REJECTED", Tone::Bad, aside)
     };
-    format!("{}  {code}  {}", paint.paint(Tone::Bad, "REJECTED"), paint.paint(Tone::Strong, &name))
+    let mut out = paint.paint(tone, word);
+    let mut column = word.len();
+    for (part, strong) in [(&aside, false), (&name, true)] {
+        let length = part.chars().count();
+        if part.is_empty() {
+            continue;
+        }
+        if column > word.len() && column + 2 + length > terminal.width {
+            out.push_str(&format!("\n{:HEAD$}", ""));
+            column = HEAD;
+        } else {
+            out.push_str("  ");
+            column += 2;
+        }
+        column += length;
+        out.push_str(&if strong { paint.paint(Tone::Strong, part) } else { part.clone() });
+    }
+    out
 }
 
 fn cut_unless(whole: bool, text: &str) -> String {
@@ -81,7 +102,8 @@ impl Page<'_> {
 
     /// A sentence of a report: it may quote hostile values, and hints may be laid out in lines.
     fn sentence(&self, text: &Text, indent: usize) -> String {
-        let text = lines(&text.to_string_for(Show::Personal));
+        // a check with several findings tells them in a row; here each gets its line
+        let text = lines(&text.to_string_for(Show::Personal)).replace(" Also: ", "\nalso: ");
         let short = |word: &str| cut_unless(self.terminal.verbose, word);
         let text = text.split('\n').map(|line| line.split(' ').map(short).collect::<Vec<_>>().join(" "));
         wrap(&text.collect::<Vec<_>>().join("\n"), indent, self.terminal.width)
