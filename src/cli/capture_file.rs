@@ -156,12 +156,12 @@ fn har(entry: Entry) -> Option<Recorded> {
         None => {
             let fields = data.params.iter().map(|field| (field.name.as_str(), field.value.as_str()));
             // some browsers record parameters as sent, some decoded; base64 has no percent sign of its own
-            let message = data.params.iter().find(|field| form::names_a_message(field.name.as_bytes()))?;
+            let message = data.params.iter().find(|field| form::names_an_answer(field.name.as_bytes()))?;
             if message.value.contains('%') { form::joined(fields) } else { form::encoded(fields) }
         }
     };
     let at = entry.started_date_time.and_then(|time| time.parse().ok());
-    form::holds_a_message(&body).then_some(Recorded { body: Body::Form(body), at })
+    form::holds_an_answer(&body).then_some(Recorded { body: Body::Form(body), at })
 }
 
 fn traced(request: Traced, written: Option<Timestamp>) -> Option<Recorded> {
@@ -171,7 +171,7 @@ fn traced(request: Traced, written: Option<Timestamp>) -> Option<Recorded> {
     let post = request.post.unwrap_or_default();
     let field = |pair: &'_ [Option<String>], index: usize| pair.get(index).cloned().flatten().unwrap_or_default();
     let fields: Vec<(String, String)> = post.iter().map(|pair| (field(pair, 0), field(pair, 1))).collect();
-    let message = fields.iter().find(|(name, _)| form::names_a_message(name.as_bytes()));
+    let message = fields.iter().find(|(name, _)| form::names_an_answer(name.as_bytes()));
     let body = match message {
         // an export that protects its values posts {hash:…} or {obf:…}
         Some((_, value)) if !(value.starts_with('{') && value.ends_with('}')) => {

@@ -39,6 +39,17 @@ pub(super) fn names_a_message(name: &[u8]) -> bool {
     MESSAGES.into_iter().any(|message| letters.starts_with(message.as_bytes()))
 }
 
+/// Whether a recorded post answers a sign-in. A request on its way to the identity provider is part of every recording, and
+/// nothing is wrong with it.
+pub(super) fn names_an_answer(name: &[u8]) -> bool {
+    names_a_message(name) && !decoded(name).eq_ignore_ascii_case(b"SAMLRequest")
+}
+
+/// Whether a recorded body holds such an answer.
+pub(super) fn holds_an_answer(body: &[u8]) -> bool {
+    body.contains(&b'=') && names(body).any(names_an_answer)
+}
+
 /// Whether a body is a form with a message in it.
 pub(super) fn holds_a_message(body: &[u8]) -> bool {
     body.contains(&b'=') && names(body).any(names_a_message)

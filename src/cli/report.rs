@@ -103,7 +103,7 @@ impl Page<'_> {
     /// A sentence of a report: it may quote hostile values, and hints may be laid out in lines.
     fn sentence(&self, text: &Text, indent: usize) -> String {
         // a check with several findings tells them in a row; here each gets its line
-        let text = lines(&text.to_string_for(Show::Personal)).replace(" Also: ", "\nalso: ");
+        let text = lines(&text.to_string_for(Show::Personal)).replace("; also: ", "\nalso: ");
         let short = |word: &str| cut_unless(self.terminal.verbose, word);
         let text = text.split('\n').map(|line| line.split(' ').map(short).collect::<Vec<_>>().join(" "));
         wrap(&text.collect::<Vec<_>>().join("\n"), indent, self.terminal.width)

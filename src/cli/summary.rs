@@ -53,7 +53,7 @@ pub(super) fn render(name: &str, verdict: &Verdict, terminal: &Terminal) -> Stri
         let finding = worst.detail.as_ref().and_then(|detail| detail.finding.as_ref());
         let finding = finding.map(|text| text.to_string_for(Show::Personal)).unwrap_or_default();
         // the first of several findings will do
-        let finding = cut(&line(finding.split(" Also: ").next().unwrap_or_default()), FINDING);
+        let finding = cut(&line(finding.split("; also: ").next().unwrap_or_default()), FINDING);
         let text = format!("{}: {finding}", worst.id);
         out.push_str(&format!("{:INDENT$}{}\n", "", wrap(&text, INDENT, terminal.width)));
     }

@@ -63,8 +63,12 @@ impl NearMiss {
             Mistake::UrlAlphabet => {
                 of_user("the NameID is base64url; in standard base64 it is the ImmutableId of ", "")
             }
-            Mistake::Padding => of_user("the NameID is the ImmutableId of ", " without its padding, the = signs at the end"),
-            Mistake::PlusAsBlank => of_user("the NameID is the ImmutableId of ", " with its plus signs turned to spaces"),
+            Mistake::Padding => {
+                of_user("the NameID is the ImmutableId of ", " without its padding, the = signs at the end")
+            }
+            Mistake::PlusAsBlank => {
+                of_user("the NameID is the ImmutableId of ", " with its plus signs turned to spaces")
+            }
             Mistake::EncodedTwice => of_user("the NameID is the ImmutableId of ", " encoded twice as base64"),
             Mistake::InvisibleCharacters => of_user(
                 "the NameID holds invisible characters or look-alikes; without them it is the ImmutableId of ",
