@@ -4,4 +4,6 @@
 
 mod cli;
 mod fixtures;
+mod house;
+mod manual;
 mod serve;
