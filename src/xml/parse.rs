@@ -1,17 +1,20 @@
 //! Bytes to tree, once, strictly: quick-xml cuts the text into tokens, everything else that well-formedness asks is asked here.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::chars::{first_bad_char, is_ncname, is_space};
 use super::document::{
     Attribute, Content, Declaration, Document, NO_PREFIX, NO_URI, Name, Node, NodeId, Str, Tree, XML_NAMESPACE,
-    XML_PREFIX, XML_URI, XMLNS_NAMESPACE, position,
+    XML_URI, XMLNS_NAMESPACE, position,
 };
 use super::error::{XmlError, XmlProblem};
 use super::interner::Interner;
 use super::references::{push_attribute_value, push_normalised, resolve};
-use super::tag::{RawAttributes, excerpt};
+use super::tag::{RawAttribute, RawAttributes, excerpt};
 use crate::limits::Limits;
 
 type Located<T> = Result<T, (XmlProblem, usize)>;
@@ -32,11 +35,12 @@ pub fn parse(bytes: Vec<u8>, limits: &Limits) -> Result<Document, XmlError> {
     let mut source = String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         let valid = String::from_utf8_lossy(valid);
-        XmlError { problem: XmlProblem::NotUtf8, at: position(&valid, valid.len()) }
+        let valid = valid.strip_prefix(MARK).unwrap_or(&valid);
+        XmlError { problem: XmlProblem::NotUtf8, at: position(valid, valid.len()) }
     })?;
-    if source.starts_with('\u{feff}') {
-        source.drain(..'\u{feff}'.len_utf8());
-        if source.starts_with('\u{feff}') {
+    if source.starts_with(MARK) {
+        source.drain(..MARK.len_utf8());
+        if source.starts_with(MARK) {
             return Err(refuse(XmlProblem::SecondMark));
         }
     }
@@ -45,6 +49,9 @@ pub fn parse(bytes: Vec<u8>, limits: &Limits) -> Result<Document, XmlError> {
         Err((problem, at)) => Err(XmlError { problem, at: position(&source, at) }),
     }
 }
+
+/// A byte order mark.
+const MARK: char = '\u{feff}';
 
 /// The encoding that the first bytes speak of, where it is not UTF-8 ([XML 1.0 F.1]).
 fn other_encoding(bytes: &[u8]) -> Option<&'static str> {
@@ -60,8 +67,6 @@ fn other_encoding(bytes: &[u8]) -> Option<&'static str> {
 struct Open<'t> {
     node: NodeId,
     name: &'t str,
-    /// How many bindings there were before it.
-    bindings: usize,
 }
 
 /// Text that may go on in the next token.
@@ -85,9 +90,9 @@ struct Parser<'t> {
     tree: Tree,
     /// The URI that each prefix means now, by the number of the prefix.
     bound: Vec<Option<u32>>,
-    /// What a prefix meant before, to be restored when its element ends.
-    undo: Vec<(u32, Option<u32>)>,
     open: Vec<Open<'t>>,
+    /// The attributes of the tag at hand, which wait for its namespace declarations.
+    written: Vec<RawAttribute<'t>>,
     pending: Pending,
     elements: usize,
     comments: usize,
@@ -100,20 +105,21 @@ impl<'t> Parser<'t> {
         let expected = source.len() / 40 + 8;
         let mut nodes = Vec::with_capacity(expected * 2);
         nodes.push(Node { parent: NodeId::DOCUMENT, end: NodeId(1), at: 0, content: Content::Document });
+        let mut bound = Vec::with_capacity(32);
+        bound.extend([Some(NO_URI), Some(XML_URI), None]);
         Self {
             source,
             limits,
             tree: Tree {
-                made: String::new(),
+                made: String::with_capacity(256),
                 nodes,
                 attributes: Vec::with_capacity(expected),
-                declarations: Vec::with_capacity(16),
-                prefixes: Interner::with(&["", "xml"]),
-                uris: Interner::with(&["", XML_NAMESPACE]),
+                declarations: Vec::with_capacity(32),
+                strings: Interner::with(&["", "xml", XML_NAMESPACE]),
             },
-            bound: vec![Some(NO_URI), Some(XML_URI)],
-            undo: Vec::with_capacity(16),
+            bound,
             open: Vec::with_capacity(16),
+            written: Vec::with_capacity(16),
             pending: Pending::None,
             elements: 0,
             comments: 0,
@@ -135,6 +141,9 @@ impl<'t> Parser<'t> {
         let mut at = 0;
         loop {
             let event = reader.read_event().map_err(|error| {
+                if starts_a_doctype(self.source.get(at..).unwrap_or_default()) {
+                    return (XmlProblem::Doctype, at);
+                }
                 let problem = XmlProblem::Syntax { expected: "well-formed XML", got: error.to_string() };
                 (problem, usize::try_from(reader.error_position()).unwrap_or(at))
             })?;
@@ -338,29 +347,23 @@ impl<'t> Parser<'t> {
 
         let name_len = content.bytes().take_while(|byte| !is_space(*byte)).count();
         let (name, rest) = content.split_at_checked(name_len).unwrap_or((content, ""));
-        let rest_at = at + 1 + name_len;
-        let bindings = self.undo.len();
-        let first_attribute = self.tree.attributes.len();
-        let first_declaration = self.tree.declarations.len();
-        self.declare(rest, rest_at)?;
-        self.bound_by(
-            self.tree.declarations.len() - first_declaration,
-            self.limits.namespaces,
-            "namespace declarations in one element",
-            at,
-        )?;
-        self.read_attributes(rest, rest_at, first_attribute)?;
+        let first_attribute = offset(self.tree.attributes.len());
+        let first_declaration = offset(self.tree.declarations.len());
+        self.attributes(rest, at + 1 + name_len)?;
         let name_of_element = self.name(name, at + 1, true)?;
-        let content = Content::Element {
-            name: name_of_element,
-            attributes: offset(first_attribute)..offset(self.tree.attributes.len()),
-            declarations: offset(first_declaration)..offset(self.tree.declarations.len()),
-        };
-        let node = self.push(at, content);
+        let declarations = first_declaration..offset(self.tree.declarations.len());
+        let node = self.push(
+            at,
+            Content::Element {
+                name: name_of_element,
+                attributes: first_attribute..offset(self.tree.attributes.len()),
+                declarations: declarations.clone(),
+            },
+        );
         if empty {
-            self.unbind(bindings);
+            self.unbind(&declarations);
         } else {
-            self.open.push(Open { node, name, bindings });
+            self.open.push(Open { node, name });
         }
         Ok(())
     }
@@ -377,87 +380,80 @@ impl<'t> Parser<'t> {
         let end = self.next_id();
         if let Some(node) = self.tree.nodes.get_mut(open.node.index()) {
             node.end = end;
+            if let Content::Element { declarations, .. } = &node.content {
+                let declarations = declarations.clone();
+                self.unbind(&declarations);
+            }
         }
-        self.unbind(open.bindings);
         Ok(())
     }
 
-    /// First sweep over a tag: its namespace declarations.
-    fn declare(&mut self, rest: &'t str, rest_at: usize) -> Located<()> {
-        let first = self.tree.declarations.len();
+    /// What follows the name in a tag. Names have a meaning only when all declarations of the tag are known.
+    fn attributes(&mut self, rest: &'t str, rest_at: usize) -> Located<()> {
+        let first_declaration = self.tree.declarations.len();
+        let mut written = std::mem::take(&mut self.written);
+        written.clear();
         let mut raw = RawAttributes::new(rest);
         while let Some(attribute) = raw.next().map_err(|(problem, at)| (problem, rest_at + at))? {
-            let prefix = match attribute.name.strip_prefix("xmlns") {
-                Some("") => "",
-                Some(prefixed) if prefixed.starts_with(':') => prefixed.get(1..).unwrap_or_default(),
-                _ => continue,
-            };
             let at = rest_at + attribute.at;
-            let problem = |text: String| (XmlProblem::Namespace(text), at);
-            let mut uri = String::new();
-            push_attribute_value(&mut uri, attribute.value)
+            if let Some(prefix) = attribute.declares() {
+                self.declare(&attribute, prefix, first_declaration, at)?;
+            } else {
+                written.push(attribute);
+                self.bound_by(written.len(), self.limits.attributes, "attributes in one element", at)?;
+            }
+        }
+        let first = self.tree.attributes.len();
+        for attribute in &written {
+            self.attribute(attribute, rest_at, first)?;
+        }
+        self.written = written;
+        Ok(())
+    }
+
+    fn declare(&mut self, attribute: &RawAttribute<'t>, prefix: &str, first: usize, at: usize) -> Located<()> {
+        let uri = if is_as_written(attribute.value) {
+            Cow::Borrowed(attribute.value)
+        } else {
+            let mut made = String::new();
+            push_attribute_value(&mut made, attribute.value)
                 .map_err(|found| (XmlProblem::Reference(bounded(found)), at))?;
-            self.bound_by(uri.len(), self.limits.uri_bytes, "bytes of a namespace URI", at)?;
-            self.bound_by(attribute.name.len(), self.limits.name_bytes, "bytes of a name", at)?;
-            lawful_declaration(attribute.name, prefix, &uri).map_err(problem)?;
-            let (prefix, uri) = (self.tree.prefixes.intern(prefix), self.tree.uris.intern(&uri));
-            if self.tree.declarations.iter().skip(first).any(|known| known.prefix == prefix) {
-                return Err((XmlProblem::DuplicateAttribute(bounded(attribute.name)), at));
-            }
-            self.tree.declarations.push(Declaration { prefix, uri });
-            if prefix != XML_PREFIX {
-                self.bind(prefix, uri);
-            }
+            Cow::Owned(made)
+        };
+        self.bound_by(uri.len(), self.limits.uri_bytes, "bytes of a namespace URI", at)?;
+        self.bound_by(attribute.name.len(), self.limits.name_bytes, "bytes of a name", at)?;
+        lawful_declaration(attribute.name, prefix, &uri).map_err(|text| (XmlProblem::Namespace(text), at))?;
+        let (prefix, uri) = (self.tree.strings.intern(prefix), self.tree.strings.intern(&uri));
+        if self.tree.declarations.iter().skip(first).any(|known| known.prefix == prefix) {
+            return Err((XmlProblem::DuplicateAttribute(bounded(attribute.name)), at));
         }
-        Ok(())
+        self.bound.resize(self.tree.strings.len(), None);
+        let outside = self.bound.get_mut(prefix as usize).and_then(|bound| bound.replace(uri));
+        self.tree.declarations.push(Declaration { prefix, uri, outside });
+        let count = self.tree.declarations.len() - first;
+        self.bound_by(count, self.limits.namespaces, "namespace declarations in one element", at)
     }
 
-    fn bind(&mut self, prefix: u32, uri: u32) {
-        if self.bound.len() < self.tree.prefixes.len() {
-            self.bound.resize(self.tree.prefixes.len(), None);
-        }
-        if let Some(slot) = self.bound.get_mut(prefix as usize) {
-            self.undo.push((prefix, *slot));
-            *slot = Some(uri);
-        }
-    }
-
-    fn unbind(&mut self, down_to: usize) {
-        while self.undo.len() > down_to {
-            if let Some((prefix, before)) = self.undo.pop()
-                && let Some(slot) = self.bound.get_mut(prefix as usize)
-            {
-                *slot = before;
+    /// The element of these declarations has ended.
+    fn unbind(&mut self, declarations: &Range<u32>) {
+        let ended = self.tree.declarations.get(declarations.start as usize..declarations.end as usize);
+        for declaration in ended.unwrap_or_default() {
+            if let Some(bound) = self.bound.get_mut(declaration.prefix as usize) {
+                *bound = declaration.outside;
             }
         }
     }
 
-    /// Second sweep: the attributes, when all prefixes of the tag are known.
-    fn read_attributes(&mut self, rest: &'t str, rest_at: usize, first: usize) -> Located<()> {
-        let mut raw = RawAttributes::new(rest);
-        while let Some(attribute) = raw.next().map_err(|(problem, at)| (problem, rest_at + at))? {
-            if attribute.name.strip_prefix("xmlns").is_some_and(|rest| rest.is_empty() || rest.starts_with(':')) {
-                continue;
-            }
-            let at = rest_at + attribute.at;
-            let name = self.name(attribute.name, at, false)?;
-            let value = self.value(
-                attribute.value,
-                at,
-                rest_at + (attribute.value.as_ptr() as usize - rest.as_ptr() as usize),
-            )?;
-            let local = attribute.name.get(name.local_at as usize..).unwrap_or_default();
-            let twin = self.tree.attributes.iter().skip(first).any(|known| {
-                known.name.uri == name.uri
-                    && known.name.written.len - known.name.local_at == name.written.len - name.local_at
-                    && self.local_of(&known.name) == local
-            });
-            if twin {
-                return Err((XmlProblem::DuplicateAttribute(bounded(attribute.name)), at));
-            }
-            self.tree.attributes.push(Attribute { name, value, at: offset(at) });
-            self.bound_by(self.tree.attributes.len() - first, self.limits.attributes, "attributes in one element", at)?;
+    fn attribute(&mut self, raw: &RawAttribute<'t>, rest_at: usize, first: usize) -> Located<()> {
+        let at = rest_at + raw.at;
+        let name = self.name(raw.name, at, false)?;
+        let value = self.value(raw.value, at, rest_at + raw.value_at)?;
+        let local = raw.name.get(name.local_at as usize..).unwrap_or_default();
+        let twin = |known: &Attribute| known.name.uri == name.uri && self.local_of(&known.name) == local;
+        if self.tree.attributes.iter().skip(first).any(twin) {
+            return Err((XmlProblem::DuplicateAttribute(bounded(raw.name)), at));
         }
+        self.tree.attributes.push(Attribute { name, value, at: offset(at) });
         Ok(())
     }
 
@@ -467,9 +463,8 @@ impl<'t> Parser<'t> {
     }
 
     fn value(&mut self, raw: &'t str, at: usize, value_at: usize) -> Located<Str> {
-        let simple = !raw.bytes().any(|byte| matches!(byte, b'&' | b'\t' | b'\n' | b'\r'));
-        if simple {
-            let plain = !raw.contains('"');
+        if is_as_written(raw) {
+            let plain = memchr::memchr(b'"', raw.as_bytes()).is_none();
             return Ok(Str { start: offset(value_at), len: offset(raw.len()), made: false, plain });
         }
         let start = self.tree.made.len();
@@ -487,12 +482,9 @@ impl<'t> Parser<'t> {
             return Err((XmlProblem::Name(bounded(written)), at));
         }
         let (prefix, uri) = if prefixed {
-            let number = self.tree.prefixes.find(prefix);
-            let uri = number.and_then(|number| self.bound.get(number as usize).copied().flatten());
-            match (number, uri) {
-                (Some(number), Some(uri)) => (number, uri),
-                _ => return Err((XmlProblem::Prefix(bounded(prefix)), at)),
-            }
+            let number = self.tree.strings.find(prefix);
+            let bound = number.and_then(|number| Some((number, self.bound.get(number as usize).copied().flatten()?)));
+            bound.ok_or_else(|| (XmlProblem::Prefix(bounded(prefix)), at))?
         } else if element {
             (NO_PREFIX, self.bound.first().copied().flatten().unwrap_or(NO_URI))
         } else {
@@ -548,6 +540,16 @@ fn declaration(content: &str) -> Result<(), XmlProblem> {
         }
     }
     Ok(())
+}
+
+/// Whether the value of an attribute means what is written, without references and white space to be normalised.
+fn is_as_written(value: &str) -> bool {
+    // without a branch for each byte
+    !value.bytes().fold(false, |found, byte| found | matches!(byte, b'&' | b'\t' | b'\n' | b'\r'))
+}
+
+fn starts_a_doctype(text: &str) -> bool {
+    text.get(.."<!DOCTYPE".len()).is_some_and(|start| start.eq_ignore_ascii_case("<!DOCTYPE"))
 }
 
 /// A token without its delimiters.

@@ -54,7 +54,7 @@ fn canonical_forms_are_those_of_libxml2() {
         libxml2.ask(source.as_bytes(), &forms);
         let ours: Vec<_> = forms.iter().map(|form| form.of(&parsed, &elements)).collect();
         let opinion = libxml2.answer();
-        assert!(opinion.accepted, "document {seed}: libxml2 refuses: {}\n{source}", opinion.why);
+        assert!(opinion.accepted, "document {seed}: libxml2 refuses: {:?}\n{source}", opinion.why);
         for ((form, ours), theirs) in forms.iter().zip(&ours).zip(&opinion.forms) {
             let theirs = theirs.as_deref().unwrap_or(b"refused");
             assert!(

@@ -46,7 +46,7 @@ pub(crate) struct Opinion {
     /// Whether it is well-formed, namespaces included.
     pub(crate) accepted: bool,
     /// Its complaints, each as `domain/code text`.
-    pub(crate) why: String,
+    pub(crate) why: Vec<String>,
     /// The forms asked for; `None` where it refuses to canonicalise.
     pub(crate) forms: Vec<Option<Vec<u8>>>,
 }
@@ -54,7 +54,7 @@ pub(crate) struct Opinion {
 #[derive(Deserialize)]
 struct Answer {
     accepted: bool,
-    why: String,
+    why: Vec<String>,
     forms: Vec<Option<usize>>,
 }
 

@@ -2,7 +2,7 @@
 
 Speaks in frames on stdin and stdout, a 4-byte big-endian length before each. The first frame out names the version of
 libxml2. A frame in is a line of JSON, {"forms": [...]}, and behind it the document. A frame out is a line of JSON,
-{"accepted": bool, "why": str, "forms": [length or null, ...]}, and behind it the canonical forms in a row. A form is
+{"accepted": bool, "why": [str], "forms": [length or null, ...]}, and behind it the canonical forms in a row. A form is
 {"exclusive": bool, "comments": bool, "prefixes": [str], "apex": int or null, "without": int or null}, where elements
 are counted from 0 in document order, and an apex of null is the document.
 
@@ -136,7 +136,7 @@ def judge(job):
     complaints.clear()
     document = lib.xmlReadMemory(source, len(source), None, None, PARSE_NONET | PARSE_NOWARNING)
     namespaces = [complaint for complaint in complaints if complaint[0] == NAMESPACE_ERRORS]
-    why = "; ".join(f"{domain}/{code} {message}" for domain, code, message in complaints)
+    why = [f"{domain}/{code} {message}" for domain, code, message in complaints]
     answer = {"accepted": bool(document) and not namespaces, "why": why, "forms": []}
     outputs = []
     if document:

@@ -4,3 +4,4 @@
 mod c14n;
 mod libxml2;
 mod random_xml;
+mod xml;
