@@ -123,7 +123,7 @@ impl<'a, S: Sink> Writer<'a, S> {
                 Content::Text(text) => self.text(*text)?,
                 Content::Comment(_) if !self.what.algorithm.comments => {}
                 Content::Comment(text) => {
-                    self.outside(outside, seen_root, &["<!--", self.document.str(*text), "-->"])?
+                    self.outside(outside, seen_root, &["<!--", self.document.str(*text), "-->"])?;
                 }
                 Content::Instruction { target, data } => {
                     let (target, data) = (self.document.str(*target), self.document.str(*data));

@@ -20,7 +20,7 @@ fn forms(elements: usize, dice: &mut Dice) -> Vec<Form> {
             forms.push(Form { exclusive, comments, ..whole.clone() });
         }
     }
-    forms.push(Form { prefixes: some(dice), ..whole.clone() });
+    forms.push(Form { prefixes: some(dice), ..whole });
     for _ in 0..2 {
         let apex = Some(dice.below(elements));
         for exclusive in [true, false] {
@@ -34,7 +34,7 @@ fn forms(elements: usize, dice: &mut Dice) -> Vec<Form> {
         forms.push(Form { exclusive: dice.once_in(2), without, ..whole.clone() });
         let apex = Some(dice.below(elements - 1));
         let without = apex.map(|apex| apex + 1);
-        forms.push(Form { apex, without, prefixes: some(dice), ..whole.clone() });
+        forms.push(Form { apex, without, prefixes: some(dice), ..whole });
         forms.push(Form { exclusive: false, apex, without, ..whole });
     }
     forms
