@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod cli;
+mod corpus;
 mod fixtures;
+mod properties;
 mod serve;
+mod sign;
