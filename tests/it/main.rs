@@ -4,8 +4,12 @@
 
 mod c14n;
 mod cli;
+mod corpus;
 mod fixtures;
 mod libxml2;
 mod random_xml;
 mod serve;
 mod xml;
+mod properties;
+mod serve;
+mod sign;
