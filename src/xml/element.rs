@@ -159,7 +159,10 @@ impl<'t> Parser<'t> {
     /// Resolves a name. An unprefixed element is in the default namespace, an unprefixed attribute in none.
     fn name(&mut self, written: &'t str, at: usize, element: bool) -> Located<Name> {
         self.bound_by(written.len(), self.limits.name_bytes, "bytes of a name", at)?;
-        let (prefix, local) = written.split_once(':').unwrap_or(("", written));
+        let (prefix, local) = match written.bytes().position(|byte| byte == b':') {
+            Some(colon) => (written.get(..colon).unwrap_or_default(), written.get(colon + 1..).unwrap_or_default()),
+            None => ("", written),
+        };
         let prefixed = local.len() < written.len();
         if !is_ncname(local) || (prefixed && !is_ncname(prefix)) {
             return Err((XmlProblem::Name(bounded(written)), at));
@@ -203,6 +206,6 @@ fn lawful_declaration(written: &str, prefix: &str, uri: &str) -> Result<(), Stri
 
 /// Whether the value of an attribute means what is written, without references and white space to be normalised.
 fn is_as_written(value: &str) -> bool {
-    // without a branch for each byte
-    !value.bytes().fold(false, |found, byte| found | matches!(byte, b'&' | b'\t' | b'\n' | b'\r'))
+    // Without a branch for each byte. Below the space there are tab and line ends alone: the characters have been looked at.
+    !value.bytes().fold(false, |found, byte| found | (byte < b' ') | (byte == b'&'))
 }
