@@ -5,3 +5,5 @@
 mod cli;
 mod fixtures;
 mod serve;
+#[cfg(feature = "oracles")]
+mod serve_end_to_end;
