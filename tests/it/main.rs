@@ -13,3 +13,5 @@ mod xml;
 mod properties;
 mod serve;
 mod sign;
+#[cfg(feature = "oracles")]
+mod serve_end_to_end;
