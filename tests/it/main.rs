@@ -4,6 +4,7 @@
 
 mod cli;
 mod corpus;
+mod differential;
 mod fixtures;
 mod properties;
 mod serve;
