@@ -1,4 +1,61 @@
 //! samlgate judges SAML sign-ins to Microsoft Entra ID as Entra would.
+//!
+//! A `SAMLResponse` that an identity provider posts to Entra is read once and strictly, its signatures are verified with the
+//! registered keys alone, and its claims are compared with what the tenant is set to expect. The outcome is a
+//! [`Verdict`](verdict::Verdict): one check for each of 23 questions, in the order in which Entra asks them. Entra tells its
+//! first objection alone; the verdict tells all of them, predicts the AADSTS code of the first, and says how to mend
+//! each. `samlgate verify` does this offline, for files and recordings. `samlgate serve` does it as a proxy in front of
+//! Entra, which either watches (`observe`) or holds back what is not accepted (`enforce`).
+//!
+//! # The path of one message
+//!
+//! ```text
+//!  socket ── proxy::route ──┬─ pass: forwarded unread          verify: a file, a form, a recording
+//!                           ├─ refuse: a fixed sentence              │
+//!                           └─ inspect                               │
+//!                                │ the exact bytes ──────────┐       │
+//!  inspect (knows the order)     ▼                           │       ▼
+//!   saml::binding, encoding   form fields, escapes, base64   │   cli::input
+//!   xml::parse                one strict tree, within limits │
+//!   dsig::verify              Signed, or why not             │
+//!   saml::claims              from the very nodes that were digested; else marked unsigned
+//!   check::run_all            one check for every CheckId    │
+//!   check::conclude           the policy; the predicted code │
+//!                                ▼                           ▼
+//!                             Verdict                 proxy::forward: the same bytes
+//!                                ├─ cli: a report, or JSON
+//!                                └─ observe: a log line and its metrics
+//! ```
+//!
+//! Every check is made even where the signature fails, over claims that are marked unsigned: whoever tests wants to see
+//! all faults in one go.
+//!
+//! # The rooms
+//!
+//! Each module here is a room, and each room stands on a floor. A room imports only from floors below its own; rooms on one
+//! floor do not know each other. A pure room does no input or output, keeps no state and reads no clock: `now` is an argument.
+//! `tests/it/house.rs` reads this table and holds the code to it.
+//!
+//! | floor | room | | its job |
+//! | ---: | --- | --- | --- |
+//! | 13 | `cli` | | the commands, one a file, and their output for people |
+//! | 12 | `app` | | the wiring: from a configuration to a running service |
+//! | 11 | `config` | | TOML as written, resolved into what the program runs on |
+//! | 9 | `proxy` | | the sockets of the proxy: routes, bodies, forwarding, TLS |
+//! | 9 | `admin` | | metrics and health for the operator |
+//! | 8 | `inspect` | pure | from posted bytes to a verdict: knows the order of the steps |
+//! | 7 | `observe` | | events: each is a log line and its metrics |
+//! | 6 | `check` | pure | the checks, and the policy that weighs them |
+//! | 5 | `tenant` | pure | what Entra is set to expect: federations, certificates, users |
+//! | 4 | `saml` | pure | the POST binding, the response, its claims, metadata |
+//! | 3 | `dsig` | pure | XML signatures in the one shape that SAML has |
+//! | 2 | `xml` | pure | one strict parser, its tree, canonical forms |
+//! | 1 | `verdict` | pure | the vocabulary of reports |
+//! | 0 | `file_text` | pure | the text of an operator's file, in the encodings of PowerShell |
+//! | 0 | `limits` | pure | every bound on a posted message |
+//! | 0 | `personal` | pure | text about a person, hidden unless asked for by name |
+//!
+//! The manual is the module `manual` of these pages; its text stands in `src/manual`.
 
 pub mod admin;
 pub mod app;
@@ -9,6 +66,8 @@ pub mod dsig;
 pub mod file_text;
 pub mod inspect;
 pub mod limits;
+#[cfg(doc)]
+pub mod manual;
 pub mod observe;
 pub mod personal;
 pub mod proxy;

@@ -39,7 +39,7 @@ pub struct IdpMetadata {
     pub name_id_formats: Vec<String>,
 }
 
-/// A binding of a service ([SAMLBind]).
+/// A binding of a service ([SAMLBind 3]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Binding {
     /// HTTP-POST.

@@ -2,6 +2,8 @@
 
 mod checks;
 mod codes;
+#[cfg(test)]
+mod manual;
 
 use super::Ending;
 use super::args::ExplainArguments;

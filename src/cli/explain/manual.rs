@@ -1,0 +1,101 @@
+//! The manual's page of checks, written from the table behind `samlgate explain`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::checks::{Class, GUIDES, Guide};
+use super::codes::{MET, When, meaning};
+use crate::verdict::Code;
+
+const HEAD: &str = "# The checks, in Entra's order
+
+Entra stops at the first thing it objects to and shows the code of that alone. samlgate makes every check and predicts the code
+of the first that fails. A check passes, warns, fails, or is skipped because nothing was given to judge it by; `samlgate explain
+CHECK` shows the same text in a terminal.
+
+This page is written from the program's own table: `BLESS=1 cargo test checks_of_the_manual` writes it anew.
+";
+
+/// The page.
+fn page() -> String {
+    let mut out = String::from(HEAD);
+    out.push_str("\n| | check | passes when | predicts |\n| ---: | --- | --- | --- |\n");
+    for (index, guide) in GUIDES.iter().enumerate() {
+        let codes: Vec<_> = guide.codes.iter().map(|code| code.digits()).collect();
+        let codes = if codes.is_empty() { "none".to_owned() } else { codes.join(", ") };
+        let _ = writeln!(out, "| {} | [`{}`](#{}) | {} | {codes} |", index + 1, guide.id, guide.id, guide.title);
+    }
+    for guide in &GUIDES {
+        section(&mut out, guide);
+    }
+    out.push_str("\n## Codes that are predicted\n\n");
+    for code in Code::ALL {
+        let old = MET.iter().find(|met| met.when == When::Old(code));
+        let old = old.map(|old| format!(" (formerly AADSTS{})", old.digits)).unwrap_or_default();
+        let _ = writeln!(out, "- `{code}`: {}{old}", meaning(code));
+    }
+    let groups = [
+        (When::After, "Codes that are met around a sign-in, and are no verdict on the response"),
+        (When::Elsewhere, "Codes of Entra as the identity provider of an application, easily mistaken for the above"),
+    ];
+    for (when, heading) in groups {
+        let _ = write!(out, "\n## {heading}\n\n");
+        for met in MET.iter().filter(|met| met.when == when) {
+            let _ = writeln!(out, "- `AADSTS{}`: {}", met.digits, met.meaning);
+        }
+    }
+    out
+}
+
+fn section(out: &mut String, guide: &Guide) {
+    let Guide { id, title, checked, entra, class, evidence, codes, mend } = guide;
+    let _ = write!(out, "\n## {id}\n\n*{title}*\n\n{}\n\n**Entra.** {}", escaped(checked), escaped(entra));
+    let codes: Vec<_> = codes.iter().map(|code| format!("`{code}` ({})", meaning(*code))).collect();
+    if !codes.is_empty() {
+        let _ = write!(out, " Predicted: {}.", codes.join(", "));
+    }
+    let known = if *class == Class::Own { String::new() } else { format!(" Known from {evidence}.") };
+    let words = class.words();
+    let mut letters = words.chars();
+    let first: String = letters.next().iter().flat_map(|letter| letter.to_uppercase()).collect();
+    let _ = write!(out, "\n\n**How sure.** {first}{}.{}\n\n**To mend it**\n\n", letters.as_str(), escaped(&known));
+    for step in *mend {
+        let (words, commands) = step.split_once(":\n").unwrap_or((step, ""));
+        let colon = if commands.is_empty() { "" } else { ":" };
+        let _ = writeln!(out, "- {}{colon}", escaped(words));
+        if !commands.is_empty() {
+            let _ = writeln!(out, "  ```text");
+            for command in commands.lines() {
+                let _ = writeln!(out, "  {}", command.trim_start());
+            }
+            let _ = writeln!(out, "  ```");
+        }
+    }
+    let may = if id.may_be_relaxed() { "`reject`, `warn` or `off`" } else { "`reject` alone" };
+    let _ = write!(out, "\n`[policy]` takes {may}.\n");
+}
+
+/// URLs as code, so that no viewer makes links of identifiers.
+fn escaped(text: &str) -> String {
+    let word = |word: &str| {
+        let bare = word.trim_end_matches(['.', ',', ':', ';', ')']);
+        let is_identifier = bare.starts_with("http://") || bare.starts_with("https://") || bare.starts_with("urn:");
+        if is_identifier && bare.len() > "https://".len() {
+            format!("`{bare}`{}", word.get(bare.len()..).unwrap_or_default())
+        } else {
+            word.to_owned()
+        }
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn checks_of_the_manual_are_those_of_the_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual/checks.md");
+    let page = page();
+    if std::env::var_os("BLESS").is_some() {
+        assert!(std::fs::write(&path, &page).is_ok(), "{}", path.display());
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == page, "src/manual/checks.md is not what the table says: BLESS=1 cargo test writes it anew");
+}

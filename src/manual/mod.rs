@@ -1,0 +1,16 @@
+//! The manual: what is checked, what is kept out, what is bounded, what is kept private, what it costs.
+
+#[doc = include_str!("checks.md")]
+pub mod checks {}
+
+#[doc = include_str!("threats.md")]
+pub mod threats {}
+
+#[doc = include_str!("limits.md")]
+pub mod limits {}
+
+#[doc = include_str!("privacy.md")]
+pub mod privacy {}
+
+#[doc = include_str!("performance.md")]
+pub mod performance {}

@@ -1,0 +1,132 @@
+//! The manual keeps to the truth: what it names exists, and what exists it names.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::fs;
+use std::path::Path;
+
+use samlgate::limits::Limits;
+use samlgate::proxy::Bounds;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join("src/manual").join(name).with_extension("md")).unwrap()
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+#[test]
+fn every_file_and_every_test_that_the_manual_names_exists() {
+    let mut missing = Vec::new();
+    let mut named = 0;
+    for name in ["threats", "limits", "privacy", "performance"] {
+        let page = page(name);
+        let is_path = |word: &&str| {
+            ["src/", "tests/", "fixtures/", "benches/", "deploy/"].iter().any(|start| word.starts_with(start))
+        };
+        for word in quoted(&page).filter(is_path) {
+            named += 1;
+            let (path, test) = word.split_once("::").unwrap_or((word, ""));
+            let there = root().join(path).exists();
+            let text = || fs::read_to_string(root().join(path)).unwrap_or_default();
+            if !there || (!test.is_empty() && !text().contains(&format!("fn {test}("))) {
+                missing.push(format!("src/manual/{name}.md: {word}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "\n{}\n", missing.join("\n"));
+    assert!(named > 200, "only {named} files are named");
+}
+
+#[test]
+fn every_class_of_attack_has_its_section_with_fixtures_of_its_own() {
+    let page = page("threats");
+    let mut wrong = Vec::new();
+    let mut classes = BTreeSet::new();
+    for folder in fs::read_dir(root().join("fixtures/attacks")).unwrap() {
+        let folder = folder.unwrap().path();
+        let case: toml::Table = toml::from_str(&fs::read_to_string(folder.join("case.toml")).unwrap()).unwrap();
+        let class = case["class"].as_str().unwrap().to_owned();
+        let name = format!("`fixtures/attacks/{}`", folder.file_name().unwrap().to_string_lossy());
+        let heading = format!("\n### {class}\n");
+        let section = page.split_once(&heading).map(|(_, rest)| rest.split("\n### ").next().unwrap());
+        if section.is_none() {
+            wrong.push(format!("no section for {class}"));
+        } else if page.contains(&name) && !section.is_some_and(|section| section.contains(&name)) {
+            wrong.push(format!("{name} is of the class {class}, and named elsewhere alone"));
+        }
+        classes.insert(class);
+    }
+    for section in page.split("\n### ").skip(1) {
+        let class = section.lines().next().unwrap();
+        if !section.contains("`fixtures/") && !section.contains("::") {
+            wrong.push(format!("{class}: neither a fixture nor a test"));
+        }
+        if section.contains("`fixtures/attacks/") && !classes.contains(class) {
+            wrong.push(format!("{class}: no fixture bears this name"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+#[test]
+fn every_rule_has_its_line() {
+    let page = page("threats");
+    let missing: Vec<String> =
+        (0..=22).map(|rule| format!("R{rule}")).filter(|rule| !page.contains(&format!("| {rule} |"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// The fields of a struct of plain values as `Debug` shows them, large numbers in groups of three.
+fn fields(debug: &dyn Debug) -> Vec<(String, String)> {
+    let text = format!("{debug:?}");
+    let inside = text.split_once('{').unwrap().1.trim_end_matches('}');
+    let field = |field: &str| {
+        let (name, value) = field.trim().split_once(": ").unwrap();
+        let digits = value.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let grouped: Vec<&str> =
+            digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap()).collect();
+        (name.to_owned(), format!("{}{}", grouped.join(","), value.strip_prefix(digits).unwrap()))
+    };
+    inside.split(", ").map(field).collect()
+}
+
+#[test]
+fn every_bound_has_its_line_with_its_number() {
+    let page = page("limits");
+    let (limits, bounds) = (Limits::default(), Bounds::default());
+    let all = fields(&limits).into_iter().chain(fields(&bounds));
+    let lines = all.map(|(name, value)| format!("| `{name}` | {value} |"));
+    let missing: Vec<String> = lines.filter(|line| !page.contains(line)).collect();
+    assert!(missing.is_empty(), "src/manual/limits.md lacks\n{}\n", missing.join("\n"));
+}
+
+#[test]
+fn every_file_that_lets_personal_text_out_is_named() {
+    let page = page("privacy");
+    let named: BTreeSet<String> = quoted(&page).filter(|word| word.starts_with("src/")).map(str::to_owned).collect();
+    let mut found = BTreeSet::new();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap();
+                if code.contains(".expose()") {
+                    found.insert(path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/"));
+                }
+            }
+        }
+    }
+    let silent: Vec<_> = found.difference(&named).collect();
+    assert!(silent.is_empty(), "src/manual/privacy.md does not name {silent:?}");
+}
