@@ -83,11 +83,11 @@ struct Writer<'a, S> {
 impl<'a, S: Sink> Writer<'a, S> {
     fn new(what: &'a Canonical<'a>, sink: &'a mut S) -> Self {
         let document = what.document;
-        let mut rendered = vec![None; document.tree.prefixes.len()];
+        let mut rendered = vec![None; document.tree.strings.len()];
         if let Some(default) = rendered.first_mut() {
             *default = Some(NO_URI);
         }
-        let number = |prefix: &&str| document.tree.prefixes.find(if *prefix == "#default" { "" } else { prefix });
+        let number = |prefix: &&str| document.tree.strings.find(if *prefix == "#default" { "" } else { prefix });
         let listed = what.prefix_list.iter().filter_map(number).collect();
         Self {
             what,
@@ -263,7 +263,7 @@ impl<'a, S: Sink> Writer<'a, S> {
 
     /// Inclusive: everything in scope at the apex. The nearest declaration of a prefix comes first and stays.
     fn all_in_scope(&mut self, at: NodeId) {
-        let mut decided = vec![false; self.document.tree.prefixes.len()];
+        let mut decided = vec![false; self.document.tree.strings.len()];
         let mut node = at;
         while node != NodeId::DOCUMENT {
             for declaration in self.declarations(node) {
@@ -294,16 +294,16 @@ impl<'a, S: Sink> Writer<'a, S> {
 
     fn write_namespaces(&mut self) -> Result<(), Overflow> {
         let document = self.document;
-        self.namespaces.sort_unstable_by_key(|(prefix, _)| document.tree.prefixes.text(*prefix));
+        self.namespaces.sort_unstable_by_key(|(prefix, _)| document.tree.strings.text(*prefix));
         for (prefix, uri) in &self.namespaces {
             if *prefix == NO_PREFIX {
                 self.sink.write(b" xmlns=\"")?;
             } else {
                 self.sink.write(b" xmlns:")?;
-                self.sink.write(document.tree.prefixes.text(*prefix).as_bytes())?;
+                self.sink.write(document.tree.strings.text(*prefix).as_bytes())?;
                 self.sink.write(b"=\"")?;
             }
-            escape(self.sink, document.tree.uris.text(*uri), attribute_escape)?;
+            escape(self.sink, document.tree.strings.text(*uri), attribute_escape)?;
             self.sink.write(b"\"")?;
         }
         Ok(())
@@ -314,7 +314,7 @@ impl<'a, S: Sink> Writer<'a, S> {
     fn write_attributes(&mut self) -> Result<(), Overflow> {
         let document = self.document;
         let key =
-            |attribute: &Attribute| (document.tree.uris.text(attribute.name.uri), document.local(&attribute.name));
+            |attribute: &Attribute| (document.tree.strings.text(attribute.name.uri), document.local(&attribute.name));
         self.attributes.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
         for attribute in &self.attributes {
             self.sink.write(b" ")?;

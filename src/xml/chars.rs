@@ -32,6 +32,10 @@ fn is_name_char(c: char) -> bool {
 
 /// Whether this is a name without a colon.
 pub(crate) fn is_ncname(name: &str) -> bool {
+    let ascii = |byte: u8| matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'-' | b'.' | b'0'..=b'9');
+    if name.bytes().all(ascii) {
+        return name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    }
     let mut chars = name.chars();
     chars.next().is_some_and(is_name_start) && chars.all(is_name_char)
 }

@@ -52,6 +52,8 @@ pub struct Attribute {
 pub(super) struct Declaration {
     pub(super) prefix: u32,
     pub(super) uri: u32,
+    /// What the prefix means outside the element.
+    pub(super) outside: Option<u32>,
 }
 
 #[derive(Debug, Clone)]
@@ -103,15 +105,15 @@ pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
     pub(super) attributes: Vec<Attribute>,
     pub(super) declarations: Vec<Declaration>,
-    pub(super) prefixes: Interner,
-    pub(super) uris: Interner,
+    /// Prefixes and namespace URIs.
+    pub(super) strings: Interner,
 }
 
 /// Interned numbers that every document has.
 pub(super) const NO_PREFIX: u32 = 0;
 pub(super) const XML_PREFIX: u32 = 1;
 pub(super) const NO_URI: u32 = 0;
-pub(super) const XML_URI: u32 = 1;
+pub(super) const XML_URI: u32 = 2;
 pub(super) const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 pub(super) const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 
@@ -212,7 +214,7 @@ impl Document {
 
     /// Namespace of an element; empty for none and for any other node.
     pub fn namespace(&self, id: NodeId) -> &str {
-        self.name(id).map_or("", |name| self.tree.uris.text(name.uri))
+        self.name(id).map_or("", |name| self.tree.strings.text(name.uri))
     }
 
     /// Name of an element as written, prefix and all.

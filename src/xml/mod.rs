@@ -3,6 +3,7 @@
 mod c14n;
 mod chars;
 mod document;
+mod element;
 mod error;
 mod interner;
 mod parse;

@@ -4,17 +4,14 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::chars::{first_bad_char, is_ncname, is_space};
-use super::document::{
-    Attribute, Content, Declaration, Document, NO_PREFIX, NO_URI, Name, Node, NodeId, Str, Tree, XML_NAMESPACE,
-    XML_PREFIX, XML_URI, XMLNS_NAMESPACE, position,
-};
+use super::document::{Content, Document, NO_URI, Node, NodeId, Str, Tree, XML_NAMESPACE, XML_URI, position};
 use super::error::{XmlError, XmlProblem};
 use super::interner::Interner;
-use super::references::{push_attribute_value, push_normalised, resolve};
-use super::tag::{RawAttributes, excerpt};
+use super::references::{push_normalised, resolve};
+use super::tag::{RawAttribute, RawAttributes, excerpt};
 use crate::limits::Limits;
 
-type Located<T> = Result<T, (XmlProblem, usize)>;
+pub(super) type Located<T> = Result<T, (XmlProblem, usize)>;
 
 /// Parses a document.
 ///
@@ -32,11 +29,12 @@ pub fn parse(bytes: Vec<u8>, limits: &Limits) -> Result<Document, XmlError> {
     let mut source = String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         let valid = String::from_utf8_lossy(valid);
-        XmlError { problem: XmlProblem::NotUtf8, at: position(&valid, valid.len()) }
+        let valid = valid.strip_prefix(MARK).unwrap_or(&valid);
+        XmlError { problem: XmlProblem::NotUtf8, at: position(valid, valid.len()) }
     })?;
-    if source.starts_with('\u{feff}') {
-        source.drain(..'\u{feff}'.len_utf8());
-        if source.starts_with('\u{feff}') {
+    if source.starts_with(MARK) {
+        source.drain(..MARK.len_utf8());
+        if source.starts_with(MARK) {
             return Err(refuse(XmlProblem::SecondMark));
         }
     }
@@ -45,6 +43,9 @@ pub fn parse(bytes: Vec<u8>, limits: &Limits) -> Result<Document, XmlError> {
         Err((problem, at)) => Err(XmlError { problem, at: position(&source, at) }),
     }
 }
+
+/// A byte order mark.
+const MARK: char = '\u{feff}';
 
 /// The encoding that the first bytes speak of, where it is not UTF-8 ([XML 1.0 F.1]).
 fn other_encoding(bytes: &[u8]) -> Option<&'static str> {
@@ -57,11 +58,9 @@ fn other_encoding(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// An element whose end tag has not come.
-struct Open<'t> {
-    node: NodeId,
-    name: &'t str,
-    /// How many bindings there were before it.
-    bindings: usize,
+pub(super) struct Open<'t> {
+    pub(super) node: NodeId,
+    pub(super) name: &'t str,
 }
 
 /// Text that may go on in the next token.
@@ -79,19 +78,19 @@ enum Pending {
     },
 }
 
-struct Parser<'t> {
-    source: &'t str,
-    limits: &'t Limits,
-    tree: Tree,
+pub(super) struct Parser<'t> {
+    pub(super) source: &'t str,
+    pub(super) limits: &'t Limits,
+    pub(super) tree: Tree,
     /// The URI that each prefix means now, by the number of the prefix.
-    bound: Vec<Option<u32>>,
-    /// What a prefix meant before, to be restored when its element ends.
-    undo: Vec<(u32, Option<u32>)>,
-    open: Vec<Open<'t>>,
+    pub(super) bound: Vec<Option<u32>>,
+    pub(super) open: Vec<Open<'t>>,
+    /// The attributes of the tag at hand, which wait for its namespace declarations.
+    pub(super) written: Vec<RawAttribute<'t>>,
     pending: Pending,
-    elements: usize,
+    pub(super) elements: usize,
     comments: usize,
-    seen_root: bool,
+    pub(super) seen_root: bool,
 }
 
 impl<'t> Parser<'t> {
@@ -100,20 +99,21 @@ impl<'t> Parser<'t> {
         let expected = source.len() / 40 + 8;
         let mut nodes = Vec::with_capacity(expected * 2);
         nodes.push(Node { parent: NodeId::DOCUMENT, end: NodeId(1), at: 0, content: Content::Document });
+        let mut bound = Vec::with_capacity(32);
+        bound.extend([Some(NO_URI), Some(XML_URI), None]);
         Self {
             source,
             limits,
             tree: Tree {
-                made: String::new(),
+                made: String::with_capacity(256),
                 nodes,
                 attributes: Vec::with_capacity(expected),
-                declarations: Vec::with_capacity(16),
-                prefixes: Interner::with(&["", "xml"]),
-                uris: Interner::with(&["", XML_NAMESPACE]),
+                declarations: Vec::with_capacity(32),
+                strings: Interner::with(&["", "xml", XML_NAMESPACE]),
             },
-            bound: vec![Some(NO_URI), Some(XML_URI)],
-            undo: Vec::with_capacity(16),
+            bound,
             open: Vec::with_capacity(16),
+            written: Vec::with_capacity(16),
             pending: Pending::None,
             elements: 0,
             comments: 0,
@@ -135,6 +135,9 @@ impl<'t> Parser<'t> {
         let mut at = 0;
         loop {
             let event = reader.read_event().map_err(|error| {
+                if starts_a_doctype(self.source.get(at..).unwrap_or_default()) {
+                    return (XmlProblem::Doctype, at);
+                }
                 let problem = XmlProblem::Syntax { expected: "well-formed XML", got: error.to_string() };
                 (problem, usize::try_from(reader.error_position()).unwrap_or(at))
             })?;
@@ -174,12 +177,12 @@ impl<'t> Parser<'t> {
         Ok(self.tree)
     }
 
-    fn next_id(&self) -> NodeId {
+    pub(super) fn next_id(&self) -> NodeId {
         // the size of the document bounds the number of nodes far below 2^32
         NodeId(u32::try_from(self.tree.nodes.len()).unwrap_or(u32::MAX))
     }
 
-    fn push(&mut self, at: usize, content: Content) -> NodeId {
+    pub(super) fn push(&mut self, at: usize, content: Content) -> NodeId {
         let id = self.next_id();
         let parent = self.open.last().map_or(NodeId::DOCUMENT, |open| open.node);
         self.tree.nodes.push(Node { parent, end: NodeId(id.0 + 1), at: offset(at), content });
@@ -253,7 +256,7 @@ impl<'t> Parser<'t> {
     }
 
     /// Character data has ended: it becomes one node.
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         match std::mem::replace(&mut self.pending, Pending::None) {
             Pending::None => {}
             Pending::Source { text, .. } if text.len == 0 => {}
@@ -267,7 +270,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn made_since(&self, start: usize, plain: bool) -> Str {
+    pub(super) fn made_since(&self, start: usize, plain: bool) -> Str {
         Str { start: offset(start), len: offset(self.tree.made.len() - start), made: true, plain }
     }
 
@@ -302,6 +305,7 @@ impl<'t> Parser<'t> {
         self.count_comment(at)?;
         let target_len = content.bytes().take_while(|byte| !is_space(*byte)).count();
         let (target, rest) = content.split_at_checked(target_len).unwrap_or((content, ""));
+        self.bound_by(target.len(), self.limits.name_bytes, "bytes of a name", at)?;
         if !is_ncname(target) || target.eq_ignore_ascii_case("xml") {
             let problem =
                 XmlProblem::Syntax { expected: "the target of a processing instruction", got: excerpt(target) };
@@ -320,227 +324,9 @@ impl<'t> Parser<'t> {
         self.bound_by(self.comments, self.limits.comments, "comments and processing instructions", at)
     }
 
-    fn bound_by(&self, count: usize, limit: usize, what: &'static str, at: usize) -> Located<()> {
+    pub(super) fn bound_by(&self, count: usize, limit: usize, what: &'static str, at: usize) -> Located<()> {
         if count > limit { Err((XmlProblem::Limit { what, limit }, at)) } else { Ok(()) }
     }
-
-    // --- elements ----------------------------------------------------------------------------------------------------
-
-    fn start(&mut self, content: &'t str, at: usize, empty: bool) -> Located<()> {
-        self.flush();
-        if self.open.is_empty() && self.seen_root {
-            return Err((XmlProblem::OutsideRoot("a second element"), at));
-        }
-        self.seen_root = true;
-        self.elements += 1;
-        self.bound_by(self.elements, self.limits.elements, "elements", at)?;
-        self.bound_by(self.open.len() + 1, self.limits.depth, "nested elements", at)?;
-
-        let name_len = content.bytes().take_while(|byte| !is_space(*byte)).count();
-        let (name, rest) = content.split_at_checked(name_len).unwrap_or((content, ""));
-        let rest_at = at + 1 + name_len;
-        let bindings = self.undo.len();
-        let first_attribute = self.tree.attributes.len();
-        let first_declaration = self.tree.declarations.len();
-        self.declare(rest, rest_at)?;
-        self.bound_by(
-            self.tree.declarations.len() - first_declaration,
-            self.limits.namespaces,
-            "namespace declarations in one element",
-            at,
-        )?;
-        self.read_attributes(rest, rest_at, first_attribute)?;
-        let name_of_element = self.name(name, at + 1, true)?;
-        self.bound_prefix_list(name, first_attribute, at)?;
-        let content = Content::Element {
-            name: name_of_element,
-            attributes: offset(first_attribute)..offset(self.tree.attributes.len()),
-            declarations: offset(first_declaration)..offset(self.tree.declarations.len()),
-        };
-        let node = self.push(at, content);
-        if empty {
-            self.unbind(bindings);
-        } else {
-            self.open.push(Open { node, name, bindings });
-        }
-        Ok(())
-    }
-
-    /// A PrefixList is work for each element that is canonicalised ([xml-exc-c14n 2.1]).
-    fn bound_prefix_list(&self, name: &str, first_attribute: usize, at: usize) -> Located<()> {
-        if !name.ends_with("InclusiveNamespaces") {
-            return Ok(());
-        }
-        let limit = self.limits.prefix_list;
-        let lists = self.tree.attributes.iter().skip(first_attribute);
-        let long = lists.map(|list| {
-            if list.value.made { &self.tree.made } else { self.source }
-                .get(list.value.start as usize..(list.value.start + list.value.len) as usize)
-                .unwrap_or_default()
-        });
-        let longest = long.map(|list| list.split_ascii_whitespace().take(limit + 1).count()).max().unwrap_or(0);
-        self.bound_by(longest, limit, "prefixes in a PrefixList", at)
-    }
-
-    fn end(&mut self, content: &'t str, at: usize) -> Located<()> {
-        self.flush();
-        let name = content.trim_end_matches([' ', '\t', '\n', '\r']);
-        let Some(open) = self.open.pop() else {
-            return Err((XmlProblem::OutsideRoot("an end tag"), at));
-        };
-        if open.name != name {
-            return Err((XmlProblem::EndTag { expected: open.name.to_owned(), got: bounded(name) }, at));
-        }
-        let end = self.next_id();
-        if let Some(node) = self.tree.nodes.get_mut(open.node.index()) {
-            node.end = end;
-        }
-        self.unbind(open.bindings);
-        Ok(())
-    }
-
-    /// First sweep over a tag: its namespace declarations.
-    fn declare(&mut self, rest: &'t str, rest_at: usize) -> Located<()> {
-        let first = self.tree.declarations.len();
-        let mut raw = RawAttributes::new(rest);
-        while let Some(attribute) = raw.next().map_err(|(problem, at)| (problem, rest_at + at))? {
-            let prefix = match attribute.name.strip_prefix("xmlns") {
-                Some("") => "",
-                Some(prefixed) if prefixed.starts_with(':') => prefixed.get(1..).unwrap_or_default(),
-                _ => continue,
-            };
-            let at = rest_at + attribute.at;
-            let problem = |text: String| (XmlProblem::Namespace(text), at);
-            let mut uri = String::new();
-            push_attribute_value(&mut uri, attribute.value)
-                .map_err(|found| (XmlProblem::Reference(bounded(found)), at))?;
-            self.bound_by(uri.len(), self.limits.uri_bytes, "bytes of a namespace URI", at)?;
-            self.bound_by(attribute.name.len(), self.limits.name_bytes, "bytes of a name", at)?;
-            lawful_declaration(attribute.name, prefix, &uri).map_err(problem)?;
-            let (prefix, uri) = (self.tree.prefixes.intern(prefix), self.tree.uris.intern(&uri));
-            if self.tree.declarations.iter().skip(first).any(|known| known.prefix == prefix) {
-                return Err((XmlProblem::DuplicateAttribute(bounded(attribute.name)), at));
-            }
-            self.tree.declarations.push(Declaration { prefix, uri });
-            if prefix != XML_PREFIX {
-                self.bind(prefix, uri);
-            }
-        }
-        Ok(())
-    }
-
-    fn bind(&mut self, prefix: u32, uri: u32) {
-        if self.bound.len() < self.tree.prefixes.len() {
-            self.bound.resize(self.tree.prefixes.len(), None);
-        }
-        if let Some(slot) = self.bound.get_mut(prefix as usize) {
-            self.undo.push((prefix, *slot));
-            *slot = Some(uri);
-        }
-    }
-
-    fn unbind(&mut self, down_to: usize) {
-        while self.undo.len() > down_to {
-            if let Some((prefix, before)) = self.undo.pop()
-                && let Some(slot) = self.bound.get_mut(prefix as usize)
-            {
-                *slot = before;
-            }
-        }
-    }
-
-    /// Second sweep: the attributes, when all prefixes of the tag are known.
-    fn read_attributes(&mut self, rest: &'t str, rest_at: usize, first: usize) -> Located<()> {
-        let mut raw = RawAttributes::new(rest);
-        while let Some(attribute) = raw.next().map_err(|(problem, at)| (problem, rest_at + at))? {
-            if attribute.name.strip_prefix("xmlns").is_some_and(|rest| rest.is_empty() || rest.starts_with(':')) {
-                continue;
-            }
-            let at = rest_at + attribute.at;
-            let name = self.name(attribute.name, at, false)?;
-            let value = self.value(
-                attribute.value,
-                at,
-                rest_at + (attribute.value.as_ptr() as usize - rest.as_ptr() as usize),
-            )?;
-            let local = attribute.name.get(name.local_at as usize..).unwrap_or_default();
-            let twin = self.tree.attributes.iter().skip(first).any(|known| {
-                known.name.uri == name.uri
-                    && known.name.written.len - known.name.local_at == name.written.len - name.local_at
-                    && self.local_of(&known.name) == local
-            });
-            if twin {
-                return Err((XmlProblem::DuplicateAttribute(bounded(attribute.name)), at));
-            }
-            self.tree.attributes.push(Attribute { name, value, at: offset(at) });
-            self.bound_by(self.tree.attributes.len() - first, self.limits.attributes, "attributes in one element", at)?;
-        }
-        Ok(())
-    }
-
-    fn local_of(&self, name: &Name) -> &'t str {
-        let start = (name.written.start + name.local_at) as usize;
-        self.source.get(start..(name.written.start + name.written.len) as usize).unwrap_or_default()
-    }
-
-    fn value(&mut self, raw: &'t str, at: usize, value_at: usize) -> Located<Str> {
-        let simple = !raw.bytes().any(|byte| matches!(byte, b'&' | b'\t' | b'\n' | b'\r'));
-        if simple {
-            let plain = !raw.contains('"');
-            return Ok(Str { start: offset(value_at), len: offset(raw.len()), made: false, plain });
-        }
-        let start = self.tree.made.len();
-        push_attribute_value(&mut self.tree.made, raw).map_err(|found| (XmlProblem::Reference(bounded(found)), at))?;
-        let plain = !self.tree.made.get(start..).unwrap_or_default().contains(['&', '<', '"', '\t', '\n', '\r']);
-        Ok(self.made_since(start, plain))
-    }
-
-    /// Resolves a name. An unprefixed element is in the default namespace, an unprefixed attribute in none.
-    fn name(&mut self, written: &'t str, at: usize, element: bool) -> Located<Name> {
-        self.bound_by(written.len(), self.limits.name_bytes, "bytes of a name", at)?;
-        let (prefix, local) = written.split_once(':').unwrap_or(("", written));
-        let prefixed = local.len() < written.len();
-        if !is_ncname(local) || (prefixed && !is_ncname(prefix)) {
-            return Err((XmlProblem::Name(bounded(written)), at));
-        }
-        let (prefix, uri) = if prefixed {
-            let number = self.tree.prefixes.find(prefix);
-            let uri = number.and_then(|number| self.bound.get(number as usize).copied().flatten());
-            match (number, uri) {
-                (Some(number), Some(uri)) => (number, uri),
-                _ => return Err((XmlProblem::Prefix(bounded(prefix)), at)),
-            }
-        } else if element {
-            (NO_PREFIX, self.bound.first().copied().flatten().unwrap_or(NO_URI))
-        } else {
-            (NO_PREFIX, NO_URI)
-        };
-        let text = Str { start: offset(at), len: offset(written.len()), made: false, plain: true };
-        Ok(Name { written: text, local_at: offset(written.len() - local.len()), prefix, uri })
-    }
-}
-
-/// What the namespaces recommendation forbids, and relative URIs, on which canonicalisers differ ([xml-c14n 1.3]).
-fn lawful_declaration(written: &str, prefix: &str, uri: &str) -> Result<(), String> {
-    if written != "xmlns" && !is_ncname(prefix) {
-        return Err(format!("`{}`", bounded(written)));
-    }
-    if (prefix == "xml") != (uri == XML_NAMESPACE) {
-        return Err(format!("`{}` bound to `{}`", bounded(written), bounded(uri)));
-    }
-    if prefix == "xmlns" || uri == XMLNS_NAMESPACE {
-        return Err("a declaration of `xmlns` itself".to_owned());
-    }
-    if uri.is_empty() && !prefix.is_empty() {
-        return Err(format!("`{}=\"\"`, which XML 1.0 cannot undeclare", bounded(written)));
-    }
-    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
-    let absolute = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
-    if !uri.is_empty() && !absolute {
-        return Err(format!("the relative URI `{}`", bounded(uri)));
-    }
-    Ok(())
 }
 
 /// The XML declaration, between `<?xml` and `?>` ([XML 1.0 2.8]).
@@ -559,12 +345,15 @@ fn declaration(content: &str) -> Result<(), XmlProblem> {
         }
         further = next()?;
     }
-    if let Some(standalone) = further
-        && (standalone.name != "standalone" || !matches!(standalone.value, "yes" | "no") || next()?.is_some())
-    {
-        return Err(wrong());
+    match further {
+        None => Ok(()),
+        Some(last) if last.name == "standalone" && matches!(last.value, "yes" | "no") && next()?.is_none() => Ok(()),
+        Some(_) => Err(wrong()),
     }
-    Ok(())
+}
+
+fn starts_a_doctype(text: &str) -> bool {
+    text.get(.."<!DOCTYPE".len()).is_some_and(|start| start.eq_ignore_ascii_case("<!DOCTYPE"))
 }
 
 /// A token without its delimiters.
@@ -575,11 +364,11 @@ fn strip<'t>(raw: &'t str, open: &'static str, close: &'static str, at: usize) -
 }
 
 /// Hostile text for a sentence.
-fn bounded(text: &str) -> String {
+pub(super) fn bounded(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
 /// The limit on the size of a document keeps every offset far below 2^32.
-fn offset(at: usize) -> u32 {
+pub(super) fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }

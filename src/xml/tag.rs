@@ -4,11 +4,22 @@ use super::chars::is_space;
 use super::error::XmlProblem;
 
 /// One attribute as written: nothing decoded, nothing resolved.
+#[derive(Clone, Copy)]
 pub(super) struct RawAttribute<'t> {
     pub(super) name: &'t str,
     pub(super) value: &'t str,
     /// Offset of the name within the text that was given.
     pub(super) at: usize,
+    /// Offset of the value.
+    pub(super) value_at: usize,
+}
+
+impl<'t> RawAttribute<'t> {
+    /// The prefix that this declares, if it is a namespace declaration; empty for the default namespace.
+    pub(super) fn declares(&self) -> Option<&'t str> {
+        let rest = self.name.strip_prefix("xmlns")?;
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix(':') }
+    }
 }
 
 /// Takes attributes off what follows the name of a tag, one by one.
@@ -22,54 +33,55 @@ impl<'t> RawAttributes<'t> {
         Self { text, at: 0 }
     }
 
-    fn rest(&self) -> &'t str {
-        self.text.get(self.at..).unwrap_or_default()
+    fn rest(&self) -> &'t [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
-    fn skip_space(&mut self) -> bool {
-        let space = self.rest().bytes().take_while(|byte| is_space(*byte)).count();
-        self.at += space;
-        space > 0
+    /// Goes on to the first byte that is none of these.
+    fn skip(&mut self, these: impl Fn(u8) -> bool) {
+        let rest = self.rest();
+        self.at += rest.iter().position(|byte| !these(*byte)).unwrap_or(rest.len());
     }
 
-    fn syntax(&self, expected: &'static str) -> XmlProblem {
-        XmlProblem::Syntax { expected, got: excerpt(self.rest()) }
+    fn syntax<T>(&self, expected: &'static str) -> Result<T, (XmlProblem, usize)> {
+        let got = excerpt(self.text.get(self.at..).unwrap_or_default());
+        Err((XmlProblem::Syntax { expected, got }, self.at))
     }
 
     /// The next attribute; an error carries the offset of its trouble.
     pub(super) fn next(&mut self) -> Result<Option<RawAttribute<'t>>, (XmlProblem, usize)> {
-        let spaced = self.skip_space();
+        let before = self.at;
+        self.skip(is_space);
         if self.rest().is_empty() {
             return Ok(None);
         }
-        if !spaced {
-            return Err((self.syntax("white space before an attribute"), self.at));
+        if self.at == before {
+            return self.syntax("white space before an attribute");
         }
         let at = self.at;
-        let len = self.rest().bytes().take_while(|byte| !is_space(*byte) && *byte != b'=').count();
-        let name = self.rest().get(..len).unwrap_or_default();
+        self.skip(|byte| !is_space(byte) && byte != b'=');
+        let name = self.text.get(at..self.at).unwrap_or_default();
+        self.skip(is_space);
+        if self.rest().first() != Some(&b'=') {
+            return self.syntax("`=` and a value behind the name of an attribute");
+        }
+        self.at += 1;
+        self.skip(is_space);
+        let Some(quote @ (b'"' | b'\'')) = self.rest().first().copied() else {
+            return self.syntax("a quoted value");
+        };
+        self.at += 1;
+        let value_at = self.at;
+        let Some(len) = memchr::memchr2(quote, b'<', self.rest()) else {
+            return self.syntax("the end of a quoted value");
+        };
         self.at += len;
-        self.skip_space();
-        if !self.rest().starts_with('=') {
-            return Err((self.syntax("`=` and a value behind the name of an attribute"), self.at));
+        if self.rest().first() == Some(&b'<') {
+            return self.syntax("`&lt;` in the value of an attribute");
         }
+        let value = self.text.get(value_at..self.at).unwrap_or_default();
         self.at += 1;
-        self.skip_space();
-        let quote = match self.rest().bytes().next() {
-            Some(quote @ (b'"' | b'\'')) => quote,
-            _ => return Err((self.syntax("a quoted value"), self.at)),
-        };
-        self.at += 1;
-        let Some(len) = memchr::memchr(quote, self.rest().as_bytes()) else {
-            return Err((self.syntax("the end of a quoted value"), self.at));
-        };
-        let value = self.rest().get(..len).unwrap_or_default();
-        if let Some(found) = memchr::memchr(b'<', value.as_bytes()) {
-            self.at += found;
-            return Err((self.syntax("`&lt;` in the value of an attribute"), self.at));
-        }
-        self.at += len + 1;
-        Ok(Some(RawAttribute { name, value, at }))
+        Ok(Some(RawAttribute { name, value, at, value_at }))
     }
 }
 

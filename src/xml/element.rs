@@ -1,0 +1,218 @@
+//! Tags to elements: attributes and namespace declarations, names with their meaning.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::chars::{is_ncname, is_space};
+use super::document::{Attribute, Content, Declaration, NO_PREFIX, NO_URI, Name, Str, XML_NAMESPACE, XMLNS_NAMESPACE};
+use super::error::XmlProblem;
+use super::parse::{Located, Open, Parser, bounded, offset};
+use super::references::push_attribute_value;
+use super::tag::{RawAttribute, RawAttributes};
+
+impl<'t> Parser<'t> {
+    pub(super) fn start(&mut self, content: &'t str, at: usize, empty: bool) -> Located<()> {
+        self.flush();
+        if self.open.is_empty() && self.seen_root {
+            return Err((XmlProblem::OutsideRoot("a second element"), at));
+        }
+        self.seen_root = true;
+        self.elements += 1;
+        self.bound_by(self.elements, self.limits.elements, "elements", at)?;
+        self.bound_by(self.open.len() + 1, self.limits.depth, "nested elements", at)?;
+
+        let name_len = content.bytes().take_while(|byte| !is_space(*byte)).count();
+        let (name, rest) = content.split_at_checked(name_len).unwrap_or((content, ""));
+        let first_attribute = offset(self.tree.attributes.len());
+        let first_declaration = offset(self.tree.declarations.len());
+        self.attributes(rest, at + 1 + name_len)?;
+        let name_of_element = self.name(name, at + 1, true)?;
+        self.bound_prefix_list(name, first_attribute as usize, at)?;
+        let declarations = first_declaration..offset(self.tree.declarations.len());
+        let node = self.push(
+            at,
+            Content::Element {
+                name: name_of_element,
+                attributes: first_attribute..offset(self.tree.attributes.len()),
+                declarations: declarations.clone(),
+            },
+        );
+        if empty {
+            self.unbind(&declarations);
+        } else {
+            self.open.push(Open { node, name });
+        }
+        Ok(())
+    }
+
+    /// A PrefixList is work for each element that is canonicalised ([xml-exc-c14n 2.1]).
+    fn bound_prefix_list(&self, name: &str, first_attribute: usize, at: usize) -> Located<()> {
+        if !name.ends_with("InclusiveNamespaces") {
+            return Ok(());
+        }
+        let limit = self.limits.prefix_list;
+        let lists = self.tree.attributes.iter().skip(first_attribute);
+        let long = lists.map(|list| {
+            if list.value.made { &self.tree.made } else { self.source }
+                .get(list.value.start as usize..(list.value.start + list.value.len) as usize)
+                .unwrap_or_default()
+        });
+        let longest = long.map(|list| list.split_ascii_whitespace().take(limit + 1).count()).max().unwrap_or(0);
+        self.bound_by(longest, limit, "prefixes in a PrefixList", at)
+    }
+
+    pub(super) fn end(&mut self, content: &'t str, at: usize) -> Located<()> {
+        self.flush();
+        let name = content.trim_end_matches([' ', '\t', '\n', '\r']);
+        let Some(open) = self.open.pop() else {
+            return Err((XmlProblem::OutsideRoot("an end tag"), at));
+        };
+        if open.name != name {
+            return Err((XmlProblem::EndTag { expected: open.name.to_owned(), got: bounded(name) }, at));
+        }
+        let end = self.next_id();
+        if let Some(node) = self.tree.nodes.get_mut(open.node.index()) {
+            node.end = end;
+            if let Content::Element { declarations, .. } = &node.content {
+                let declarations = declarations.clone();
+                self.unbind(&declarations);
+            }
+        }
+        Ok(())
+    }
+
+    /// What follows the name in a tag. Names have a meaning only when all declarations of the tag are known.
+    fn attributes(&mut self, rest: &'t str, rest_at: usize) -> Located<()> {
+        let first_declaration = self.tree.declarations.len();
+        let mut written = std::mem::take(&mut self.written);
+        written.clear();
+        let mut raw = RawAttributes::new(rest);
+        while let Some(attribute) = raw.next().map_err(|(problem, at)| (problem, rest_at + at))? {
+            let at = rest_at + attribute.at;
+            if let Some(prefix) = attribute.declares() {
+                self.declare(&attribute, prefix, first_declaration, at)?;
+            } else {
+                written.push(attribute);
+                self.bound_by(written.len(), self.limits.attributes, "attributes in one element", at)?;
+            }
+        }
+        let first = self.tree.attributes.len();
+        for attribute in &written {
+            self.attribute(attribute, rest_at, first)?;
+        }
+        self.written = written;
+        Ok(())
+    }
+
+    fn declare(&mut self, attribute: &RawAttribute<'t>, prefix: &str, first: usize, at: usize) -> Located<()> {
+        let uri = if is_as_written(attribute.value) {
+            Cow::Borrowed(attribute.value)
+        } else {
+            let mut made = String::new();
+            push_attribute_value(&mut made, attribute.value)
+                .map_err(|found| (XmlProblem::Reference(bounded(found)), at))?;
+            Cow::Owned(made)
+        };
+        self.bound_by(uri.len(), self.limits.uri_bytes, "bytes of a namespace URI", at)?;
+        self.bound_by(attribute.name.len(), self.limits.name_bytes, "bytes of a name", at)?;
+        lawful_declaration(attribute.name, prefix, &uri).map_err(|text| (XmlProblem::Namespace(text), at))?;
+        let (prefix, uri) = (self.tree.strings.intern(prefix), self.tree.strings.intern(&uri));
+        if self.tree.declarations.iter().skip(first).any(|known| known.prefix == prefix) {
+            return Err((XmlProblem::DuplicateAttribute(bounded(attribute.name)), at));
+        }
+        self.bound.resize(self.tree.strings.len(), None);
+        let outside = self.bound.get_mut(prefix as usize).and_then(|bound| bound.replace(uri));
+        self.tree.declarations.push(Declaration { prefix, uri, outside });
+        let count = self.tree.declarations.len() - first;
+        self.bound_by(count, self.limits.namespaces, "namespace declarations in one element", at)
+    }
+
+    /// The element of these declarations has ended.
+    fn unbind(&mut self, declarations: &Range<u32>) {
+        let ended = self.tree.declarations.get(declarations.start as usize..declarations.end as usize);
+        for declaration in ended.unwrap_or_default() {
+            if let Some(bound) = self.bound.get_mut(declaration.prefix as usize) {
+                *bound = declaration.outside;
+            }
+        }
+    }
+
+    fn attribute(&mut self, raw: &RawAttribute<'t>, rest_at: usize, first: usize) -> Located<()> {
+        let at = rest_at + raw.at;
+        let name = self.name(raw.name, at, false)?;
+        let value = self.value(raw.value, at, rest_at + raw.value_at)?;
+        let local = raw.name.get(name.local_at as usize..).unwrap_or_default();
+        let twin = |known: &Attribute| known.name.uri == name.uri && self.local_of(&known.name) == local;
+        if self.tree.attributes.iter().skip(first).any(twin) {
+            return Err((XmlProblem::DuplicateAttribute(bounded(raw.name)), at));
+        }
+        self.tree.attributes.push(Attribute { name, value, at: offset(at) });
+        Ok(())
+    }
+
+    fn local_of(&self, name: &Name) -> &'t str {
+        let start = (name.written.start + name.local_at) as usize;
+        self.source.get(start..(name.written.start + name.written.len) as usize).unwrap_or_default()
+    }
+
+    fn value(&mut self, raw: &'t str, at: usize, value_at: usize) -> Located<Str> {
+        if is_as_written(raw) {
+            let plain = memchr::memchr(b'"', raw.as_bytes()).is_none();
+            return Ok(Str { start: offset(value_at), len: offset(raw.len()), made: false, plain });
+        }
+        let start = self.tree.made.len();
+        push_attribute_value(&mut self.tree.made, raw).map_err(|found| (XmlProblem::Reference(bounded(found)), at))?;
+        let plain = !self.tree.made.get(start..).unwrap_or_default().contains(['&', '<', '"', '\t', '\n', '\r']);
+        Ok(self.made_since(start, plain))
+    }
+
+    /// Resolves a name. An unprefixed element is in the default namespace, an unprefixed attribute in none.
+    fn name(&mut self, written: &'t str, at: usize, element: bool) -> Located<Name> {
+        self.bound_by(written.len(), self.limits.name_bytes, "bytes of a name", at)?;
+        let (prefix, local) = written.split_once(':').unwrap_or(("", written));
+        let prefixed = local.len() < written.len();
+        if !is_ncname(local) || (prefixed && !is_ncname(prefix)) {
+            return Err((XmlProblem::Name(bounded(written)), at));
+        }
+        let (prefix, uri) = if prefixed {
+            let number = self.tree.strings.find(prefix);
+            let bound = number.and_then(|number| Some((number, self.bound.get(number as usize).copied().flatten()?)));
+            bound.ok_or_else(|| (XmlProblem::Prefix(bounded(prefix)), at))?
+        } else if element {
+            (NO_PREFIX, self.bound.first().copied().flatten().unwrap_or(NO_URI))
+        } else {
+            (NO_PREFIX, NO_URI)
+        };
+        let text = Str { start: offset(at), len: offset(written.len()), made: false, plain: true };
+        Ok(Name { written: text, local_at: offset(written.len() - local.len()), prefix, uri })
+    }
+}
+
+/// What the namespaces recommendation forbids, and relative URIs, on which canonicalisers differ ([xml-c14n 1.3]).
+fn lawful_declaration(written: &str, prefix: &str, uri: &str) -> Result<(), String> {
+    if written != "xmlns" && !is_ncname(prefix) {
+        return Err(format!("`{}`", bounded(written)));
+    }
+    if (prefix == "xml") != (uri == XML_NAMESPACE) {
+        return Err(format!("`{}` bound to `{}`", bounded(written), bounded(uri)));
+    }
+    if prefix == "xmlns" || uri == XMLNS_NAMESPACE {
+        return Err("a declaration of `xmlns` itself".to_owned());
+    }
+    if uri.is_empty() && !prefix.is_empty() {
+        return Err(format!("`{}=\"\"`, which XML 1.0 cannot undeclare", bounded(written)));
+    }
+    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
+    let absolute = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+    if !uri.is_empty() && !absolute {
+        return Err(format!("the relative URI `{}`", bounded(uri)));
+    }
+    Ok(())
+}
+
+/// Whether the value of an attribute means what is written, without references and white space to be normalised.
+fn is_as_written(value: &str) -> bool {
+    // without a branch for each byte
+    !value.bytes().fold(false, |found, byte| found | matches!(byte, b'&' | b'\t' | b'\n' | b'\r'))
+}
