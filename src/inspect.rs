@@ -210,14 +210,16 @@ impl Judge {
         let outcomes = check::conclude(check::run_all(&facts, before), &self.policy);
 
         let kind = if claims.as_ref().is_some_and(is_b2b) { MessageKind::B2b } else { MessageKind::SamlResponse };
+        let provenance = claims.as_ref().map_or(Provenance::Unsigned, |claims| claims.provenance);
+        let vouched_for = provenance == Provenance::Signed;
         let verdict = Verdict {
             checks: outcomes.checks,
-            // without keys nothing was verified, so nothing is accepted, and nothing is known of what Entra will say
-            accepted: outcomes.accepted && !keys.is_empty(),
+            // whatever the checks say: without keys, for one, nothing was verified
+            accepted: outcomes.accepted && vouched_for,
             predicted: outcomes.predicted.filter(|_| self.has_keys()),
-            provenance: claims.as_ref().map_or(Provenance::Unsigned, |claims| claims.provenance),
+            provenance,
             claims: claims.as_ref().map(|claims| claims.report(&response)),
-            signature: summary(&signatures, &response, &keys),
+            signature: summary(&signatures, &response, &keys).filter(|_| vouched_for),
         };
         Inspection { kind, federation: named, verdict }
     }

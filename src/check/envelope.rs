@@ -200,7 +200,5 @@ pub(super) fn assertion(facts: &Facts<'_>) -> Findings {
                 .at(facts.at(*unexpected)),
         );
     }
-    // a flood of further elements makes a long sentence and no better one
-    findings.truncate(4);
     findings
 }

@@ -1,6 +1,7 @@
 //! `immutable_id` `account` `domain_policy` `idp_email`: the user that the NameID means.
 
 use super::{Facts, Findings};
+use crate::personal::Personal;
 use crate::saml::Claims;
 use crate::tenant::{Directory, DomainPolicy, ID_LONG, ID_MAX, Lookup, User, diagnose, general_hint};
 use crate::verdict::{Code, Finding, Text};
@@ -69,14 +70,13 @@ pub(super) fn immutable_id(facts: &Facts<'_>, matched: &Matched<'_>) -> Option<F
                     .hint(general_hint()),
             };
             let finding = finding.got(got()).at(at);
-            findings.push(match facts.claims.and_then(|claims| misplaced(claims, directory)) {
-                Some(attribute) => {
-                    let hint = finding.detail.hint.clone().unwrap_or_default();
-                    let mapping = format!(
-                        "the attribute `{attribute}` holds an ImmutableId: use its mapping as NameID Property Mapping of the provider. "
-                    );
-                    finding.hint(Text::plain(mapping).then_text(hint))
-                }
+            // the id may be there, only in another place: then nothing has to be written, only set
+            let meant = near_miss.as_ref().and_then(|near_miss| near_miss.immutable_id.as_ref()).map(Personal::expose);
+            findings.push(match facts.claims.and_then(|claims| misplaced(claims, directory, meant)) {
+                Some(attribute) => finding.hint(format!(
+                    "the attribute `{attribute}` holds the ImmutableId: set its mapping as NameID Property Mapping of the provider \
+                     (authentik: SAML provider, Advanced protocol settings)"
+                )),
                 None => finding,
             });
         }
@@ -98,15 +98,17 @@ pub(super) fn immutable_id(facts: &Facts<'_>, matched: &Matched<'_>) -> Option<F
     Some(findings)
 }
 
-/// Name of an attribute that holds the ImmutableId of somebody, where the NameID should: the public guide for authentik does this.
-fn misplaced(claims: &Claims<'_>, directory: &Directory) -> Option<String> {
+/// Name of an attribute that holds the ImmutableId where the NameID should: of the user who is meant, where that is known,
+/// else of anybody. The public guide for authentik leads to this.
+fn misplaced(claims: &Claims<'_>, directory: &Directory, meant: Option<&str>) -> Option<String> {
     const LOOKED_AT: usize = 64;
-    claims.attributes().take(LOOKED_AT).find_map(|(name, _)| {
-        let mut values = claims.attribute_values(name);
-        let found =
-            values.any(|value| !value.text.is_empty() && matches!(directory.lookup(&value.text), Lookup::One(_)));
-        found.then(|| name.chars().take(120).collect())
-    })
+    let is_id = |text: &str| match meant {
+        Some(meant) => text == meant,
+        None => !text.is_empty() && matches!(directory.lookup(text), Lookup::One(_)),
+    };
+    let mut names = claims.attributes().take(LOOKED_AT).map(|(name, _)| name);
+    let found = names.find(|name| claims.attribute_values(name).any(|value| is_id(&value.text)))?;
+    Some(found.chars().take(120).collect())
 }
 
 /// `account`.

@@ -154,7 +154,8 @@ impl Page<'_> {
         let names: Vec<String> = checks.iter().map(|check| named(check)).collect();
         let list = wrap(&names.join(", "), INDENT, self.terminal.width);
         let mut out = format!("{}  {list}\n", paint.paint(tone, word));
-        if self.terminal.verbose {
+        // a passing check that has something to say is worth a line
+        if self.terminal.verbose || outcome == Outcome::Pass {
             for check in checks {
                 let finding = check.detail.as_ref().and_then(|detail| detail.finding.as_ref());
                 if let Some(finding) = finding {

@@ -2,6 +2,7 @@
 
 mod algorithm;
 mod digest;
+mod failure;
 mod grammar;
 mod key;
 mod key_info;
@@ -10,8 +11,9 @@ mod verify;
 
 pub use algorithm::{Hash, SignatureAlgorithm, SignatureScheme};
 pub use digest::CanonicalError;
+pub use failure::{AlgorithmError, Failure, ValueError};
 pub use grammar::ShapeError;
 pub use key::{Certificate, KeyError, KeyKind, TrustedKey};
 pub use key_info::NamedCertificate;
 pub use near_miss::NearMiss;
-pub use verify::{AlgorithmError, Context, Examined, Failure, Signatures, Signed, ValueError, verify};
+pub use verify::{Context, Examined, Signatures, Signed, verify};

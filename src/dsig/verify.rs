@@ -1,11 +1,12 @@
 //! Verification, in the order that keeps hostile input cheap: shape, algorithms, SignatureValue by registered keys, digest.
 
 use super::algorithm::{Hash, SignatureAlgorithm, SignatureScheme};
-use super::digest::{CanonicalError, digest};
+use super::digest::digest;
+use super::failure::{AlgorithmError, Failure, ValueError};
 use super::grammar::{DS, Grammar, Method, ShapeError, canonicalization};
 use super::key::{KeyKind, TrustedKey};
 use super::key_info::{NamedCertificate, named};
-use super::near_miss::{self, NearMiss};
+use super::near_miss;
 use crate::limits::Limits;
 use crate::xml::{Algorithm, Canonical, Document, NodeId};
 
@@ -67,90 +68,6 @@ pub struct Examined {
     pub result: Result<usize, Failure>,
     /// The certificate that KeyInfo names; looked at only when the verification failed.
     pub named: Option<NamedCertificate>,
-}
-
-/// Why a signature does not count.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Failure {
-    /// Not the shape that SAML has.
-    Shape(ShapeError, NodeId),
-    /// An algorithm that is refused.
-    Algorithm(AlgorithmError, NodeId),
-    /// No key was given to judge by.
-    NoKeys,
-    /// SignatureValue or DigestValue is not base64, or not of the length that key and algorithm have.
-    Value(ValueError, NodeId),
-    /// A canonical form that nothing is verified over.
-    Canonical(CanonicalError, NodeId),
-    /// No registered key made this SignatureValue.
-    SignatureValue {
-        /// What was done to SignedInfo after it was signed.
-        near_miss: Option<NearMiss>,
-        /// Whether the certificate in KeyInfo, which is not registered, made it.
-        by_named: Option<bool>,
-        /// The element.
-        node: NodeId,
-    },
-    /// A registered key signed a digest, but of something else.
-    Digest {
-        /// What was done to the element after it was signed.
-        near_miss: Option<NearMiss>,
-        /// The digest that was signed, base64.
-        signed: String,
-        /// The digest of what came, base64.
-        got: String,
-        /// The element.
-        node: NodeId,
-    },
-}
-
-/// An algorithm, or a key for it, that is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AlgorithmError {
-    /// Not one that is judged.
-    Unknown {
-        /// Whether it names the signature, the digest or the canonicalisation.
-        role: &'static str,
-        /// As written.
-        uri: String,
-    },
-    /// Parameters that no algorithm of SAML has (HMACOutputLength among them).
-    Parameters {
-        /// Whose.
-        role: &'static str,
-    },
-    /// The registered keys are of another kind.
-    KeyKind {
-        /// The algorithm.
-        algorithm: SignatureAlgorithm,
-        /// The current key.
-        key: KeyKind,
-    },
-    /// The registered key is too weak to be believed.
-    WeakKey(KeyKind),
-    /// No library verifies this pair.
-    Unsupported {
-        /// The algorithm.
-        algorithm: SignatureAlgorithm,
-        /// The current key.
-        key: KeyKind,
-    },
-}
-
-/// A value that cannot be one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ValueError {
-    /// Not canonical base64.
-    NotBase64(&'static str),
-    /// Of another length than key or algorithm have.
-    Length {
-        /// Which value.
-        value: &'static str,
-        /// Bytes that would be right.
-        expected: usize,
-        /// Bytes that came.
-        got: usize,
-    },
 }
 
 /// Examines every signature of a document. `signable` are the Response and the Assertion, as far as they exist.

@@ -171,6 +171,9 @@ pub struct Check {
 }
 
 impl Check {
+    /// Findings that are told beside the first.
+    const MORE_FINDINGS: usize = 3;
+
     /// A check without a word.
     pub fn silent(id: CheckId, outcome: Outcome) -> Self {
         Self { id, outcome, detail: None }
@@ -185,9 +188,10 @@ impl Check {
         let (lead, rest): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| finding.outcome == outcome);
         let mut all = lead.into_iter().chain(rest);
         let mut detail = all.next().map(|finding| finding.detail).unwrap_or_default();
-        for further in all {
-            if let (Some(text), Some(more)) = (detail.finding.take(), further.detail.finding) {
-                detail.finding = Some(text.then("; also: ").then_text(more));
+        for (number, further) in all.enumerate() {
+            // a flood of findings makes a long sentence and no better one
+            if let Some(more) = further.detail.finding.filter(|_| number < Self::MORE_FINDINGS) {
+                detail.finding = detail.finding.take().map(|text| text.then("; also: ").then_text(more));
             }
             if further.outcome == Outcome::Fail {
                 detail.code = detail.code.or(further.detail.code);

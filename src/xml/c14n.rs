@@ -1,5 +1,7 @@
 //! Canonical forms of a subtree, written straight into a sink ([xml-c14n], [xml-exc-c14n]).
 
+use std::cmp::Ordering;
+
 use super::document::{Attribute, Content, Document, NO_PREFIX, NO_URI, Name, NodeId, Str, XML_PREFIX, XML_URI};
 
 /// A canonicalisation algorithm.
@@ -277,18 +279,21 @@ impl<'a, S: Sink> Writer<'a, S> {
         }
     }
 
-    /// Inclusive: `xml:lang` and its kin come down from ancestors that are not part of the output ([xml-c14n 2.4]).
+    /// Inclusive: `xml:lang` and its kin come down from ancestors that are not part of the output ([xml-c14n 2.4]). Of one
+    /// name the nearest counts.
     fn inherited_xml_attributes(&mut self, at: NodeId) {
-        let mut node = self.document.parent(at);
+        let document = self.document;
+        let own = self.attributes.len();
+        let mut node = document.parent(at);
         while node != NodeId::DOCUMENT {
-            for attribute in self.document.attributes(node) {
-                let local = self.document.local(&attribute.name);
-                let known = |known: &Attribute| known.name.uri == XML_URI && self.document.local(&known.name) == local;
-                if attribute.name.uri == XML_URI && !self.attributes.iter().any(known) {
-                    self.attributes.push(*attribute);
-                }
-            }
-            node = self.document.parent(node);
+            let inherited = document.attributes(node).iter().filter(|attribute| attribute.name.uri == XML_URI);
+            self.attributes.extend(inherited);
+            node = document.parent(node);
+        }
+        if self.attributes.len() > own {
+            // stable: of one name the nearest stays first
+            self.attributes.sort_by(|a, b| canonical_order(document, a, b));
+            self.attributes.dedup_by(|a, b| canonical_order(document, a, b).is_eq());
         }
     }
 
@@ -313,9 +318,7 @@ impl<'a, S: Sink> Writer<'a, S> {
 
     fn write_attributes(&mut self) -> Result<(), Overflow> {
         let document = self.document;
-        let key =
-            |attribute: &Attribute| (document.tree.strings.text(attribute.name.uri), document.local(&attribute.name));
-        self.attributes.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        self.attributes.sort_unstable_by(|a, b| canonical_order(document, a, b));
         for attribute in &self.attributes {
             self.sink.write(b" ")?;
             self.sink.write(document.str(attribute.name.written).as_bytes())?;
@@ -338,6 +341,12 @@ impl<'a, S: Sink> Writer<'a, S> {
         }
         if text.plain { self.sink.write(value.as_bytes()) } else { escape(self.sink, value, text_escape) }
     }
+}
+
+/// Attributes are sorted by namespace, then by local name ([xml-c14n 2.3]).
+fn canonical_order(document: &Document, a: &Attribute, b: &Attribute) -> Ordering {
+    let namespaces = document.tree.strings.text(a.name.uri).cmp(document.tree.strings.text(b.name.uri));
+    namespaces.then_with(|| document.local(&a.name).cmp(document.local(&b.name)))
 }
 
 /// [xml-c14n 2.3], text nodes.

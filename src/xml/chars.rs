@@ -32,6 +32,7 @@ fn is_name_char(c: char) -> bool {
 
 /// Whether this is a name without a colon.
 pub(crate) fn is_ncname(name: &str) -> bool {
+    // nearly every name is ASCII
     let ascii = |byte: u8| matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'-' | b'.' | b'0'..=b'9');
     if name.bytes().all(ascii) {
         return name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');

@@ -146,6 +146,13 @@ impl<'t> Parser<'t> {
         if self.tree.attributes.iter().skip(first).any(twin) {
             return Err((XmlProblem::DuplicateAttribute(bounded(raw.name)), at));
         }
+        if local == "PrefixList" {
+            // each prefix is work for each element that is canonicalised ([xml-exc-c14n 2.1])
+            let text = if value.made { &self.tree.made } else { self.source };
+            let list = text.get(value.start as usize..(value.start + value.len) as usize).unwrap_or_default();
+            let count = list.split_ascii_whitespace().count();
+            self.bound_by(count, self.limits.prefix_list, "prefixes in a PrefixList", at)?;
+        }
         self.tree.attributes.push(Attribute { name, value, at: offset(at) });
         Ok(())
     }
@@ -169,7 +176,10 @@ impl<'t> Parser<'t> {
     /// Resolves a name. An unprefixed element is in the default namespace, an unprefixed attribute in none.
     fn name(&mut self, written: &'t str, at: usize, element: bool) -> Located<Name> {
         self.bound_by(written.len(), self.limits.name_bytes, "bytes of a name", at)?;
-        let (prefix, local) = written.split_once(':').unwrap_or(("", written));
+        let (prefix, local) = match written.bytes().position(|byte| byte == b':') {
+            Some(colon) => (written.get(..colon).unwrap_or_default(), written.get(colon + 1..).unwrap_or_default()),
+            None => ("", written),
+        };
         let prefixed = local.len() < written.len();
         if !is_ncname(local) || (prefixed && !is_ncname(prefix)) {
             return Err((XmlProblem::Name(bounded(written)), at));
@@ -213,6 +223,6 @@ fn lawful_declaration(written: &str, prefix: &str, uri: &str) -> Result<(), Stri
 
 /// Whether the value of an attribute means what is written, without references and white space to be normalised.
 fn is_as_written(value: &str) -> bool {
-    // without a branch for each byte
-    !value.bytes().fold(false, |found, byte| found | matches!(byte, b'&' | b'\t' | b'\n' | b'\r'))
+    // Without a branch for each byte. Below the space there are tab and line ends alone: the characters have been looked at.
+    !value.bytes().fold(false, |found, byte| found | (byte < b' ') | (byte == b'&'))
 }

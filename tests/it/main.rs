@@ -1,11 +1,21 @@
-//! The one integration binary.
+//! The one integration binary. The feature `oracles` adds what compares with other programs.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![cfg_attr(feature = "oracles", expect(clippy::expect_used, clippy::panic, reason = "tests"))]
 
+#[cfg(feature = "oracles")]
 mod c14n;
 mod cli;
+mod corpus;
 mod fixtures;
+#[cfg(feature = "oracles")]
 mod libxml2;
+mod properties;
 mod random_xml;
 mod serve;
+#[cfg(feature = "oracles")]
+mod serve_end_to_end;
+mod sign;
+#[cfg(feature = "oracles")]
+mod well_formedness;
 mod xml;

@@ -1,6 +1,6 @@
 //! The proxy between a client and an upstream that writes down what it is sent.
 
-mod bench;
+pub(crate) mod bench;
 
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};

@@ -25,8 +25,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-pub(super) const HOST_NAME: &str = "login.microsoftonline.com";
-pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+pub(crate) const HOST_NAME: &str = "login.microsoftonline.com";
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 /// Longer than anything here takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -106,14 +106,14 @@ fn clock() -> Timestamp {
 
 /// What the upstream was sent.
 #[derive(Clone)]
-pub(super) struct Seen {
-    pub(super) method: String,
-    pub(super) target: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
-type Record = Arc<Mutex<Vec<Seen>>>;
+pub(crate) type Record = Arc<Mutex<Vec<Seen>>>;
 
 /// A configuration with these sections, and the folder that holds its files. A listener needs all of `listen`.
 pub(super) fn config(sections: &str, listen: &str) -> (Config, TempDir) {
@@ -311,7 +311,7 @@ pub(super) async fn raw(bench: &Bench, request: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn acceptor(pem: &str, key: &str) -> TlsAcceptor {
+pub(crate) fn acceptor(pem: &str, key: &str) -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -326,7 +326,7 @@ fn acceptor(pem: &str, key: &str) -> TlsAcceptor {
 }
 
 /// An upstream that records what it is sent.
-async fn upstream(record: Record, tls: Option<TlsAcceptor>) -> std::net::SocketAddr {
+pub(crate) async fn upstream(record: Record, tls: Option<TlsAcceptor>) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
