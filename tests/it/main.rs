@@ -7,6 +7,7 @@
 mod c14n;
 mod cli;
 mod corpus;
+mod differential;
 mod fixtures;
 mod house;
 #[cfg(feature = "oracles")]
