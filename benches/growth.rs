@@ -104,8 +104,10 @@ fn repeat(n: usize, each: impl Fn(usize) -> String) -> String {
     (0..n).map(each).collect()
 }
 
-fn wrap(values: String) -> String {
-    format!(r#"<saml:Attribute Name="x">{values}</saml:Attribute>"#)
+fn wrap(mut values: String) -> String {
+    values.insert_str(0, r#"<saml:Attribute Name="x">"#);
+    values.push_str("</saml:Attribute>");
+    values
 }
 
 fn value(text: &str) -> String {
