@@ -262,7 +262,7 @@ fn cases() -> &'static [Case] {
     static CASES: OnceLock<Vec<Case>> = OnceLock::new();
     CASES.get_or_init(|| {
         let case = |name, xml: &str, predicted: &'static str, fail| {
-            let verdict = if predicted == "" { "accepted" } else { "rejected" };
+            let verdict = if predicted.is_empty() { "accepted" } else { "rejected" };
             Case { name, form: form(xml), verdict, predicted: Some(predicted).filter(|code| !code.is_empty()), fail }
         };
         let sound = SOUND.response();
