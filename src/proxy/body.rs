@@ -17,6 +17,10 @@ use crate::observe::Unjudged;
 
 /// Bytes that each body takes of the budget beside its own, for all that is held with it.
 const EACH: u32 = 1024;
+/// Bytes that are read of a body that nobody wants.
+const DISCARDED: usize = 8 * 1024 * 1024;
+/// And how long.
+const DISCARDING: Duration = Duration::from_secs(5);
 
 /// Why a body ended early.
 pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -89,6 +93,19 @@ pub(super) async fn read(mut body: Incoming, limit: usize, budget: &Arc<Semaphor
         let read = VecDeque::from([Bytes::from_owner(held), piece]);
         return Read::Over(Relay { read, ..Relay::new(body, time) }, reason);
     }
+}
+
+/// Reads a body that nobody wants, a while and a few bytes long: a client that is cut off while it still sends does not see the
+/// answer.
+pub(super) async fn discard<B: hyper::body::Body<Data = Bytes> + Unpin>(mut body: B) {
+    let discarded = async {
+        let mut total = 0_usize;
+        while let (Some(Ok(frame)), true) = (body.frame().await, total < DISCARDED) {
+            total = total.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+        }
+    };
+    // either way there is nothing more to be done for it
+    let _ = tokio::time::timeout(DISCARDING, discarded).await;
 }
 
 /// What is told when a body breaks.

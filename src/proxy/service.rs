@@ -72,6 +72,10 @@ impl Proxy {
 
         let (taken, mut response) = match route(&self.settings.intercept, &parts, two_lengths) {
             Err(refusal) => {
+                // where nobody knows how long it is, nothing more is read
+                if unread && !two_lengths {
+                    body::discard(body).await;
+                }
                 let response = answer::sentence(refusal.status(), refusal.sentence(), &request_id);
                 (Route::Refuse, if unread || two_lengths { answer::closing(response) } else { response })
             }
@@ -110,6 +114,7 @@ impl Proxy {
                 );
                 return if enforce {
                     let (status, sentence) = over(reason);
+                    body::discard(rest).await;
                     answer::closing(answer::sentence(status, sentence, request_id))
                 } else {
                     self.forwarded(parts, host, body::of_request(rest), in_flight, request_id).await

@@ -10,7 +10,7 @@ use samlgate::proxy::Inspector;
 use samlgate::verdict::Code;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::bench::{Bench, FORM, HOST_NAME, Speak, full, judge, panicking, raw};
+use super::bench::{Bench, FORM, HOST_NAME, Speak, chunks, full, judge, panicking, raw};
 use super::{POSTED, metric, post};
 
 /// The head of a post to an intercepted path, with further fields.
@@ -69,7 +69,7 @@ async fn a_body_that_ends_too_early_is_the_fault_of_the_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_in_crumbs_and_a_client_that_is_done_speaking_are_served() {
+async fn a_body_in_crumbs_arrives_whole() {
     let bench = Bench::start("", accepting()).await;
     let crumbs: String = POSTED.chars().map(|letter| format!("1\r\n{letter}\r\n")).collect();
     let mut stream = bench.tls(Speak::Http1).await;
@@ -95,6 +95,21 @@ async fn heads_beyond_all_bounds_are_refused_and_the_next_connection_is_served()
     let seen = bench.seen();
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].headers.get_all("content-length").iter().collect::<Vec<_>>(), ["3"]);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_too_much_is_told_so_even_while_sending() {
+    let bench = Bench::start("mode = \"enforce\"\n", panicking()).await;
+    let large = format!("SAMLResponse={}", "A".repeat(3 << 20));
+    let crumbs: Vec<&str> = large.as_bytes().chunks(50_000).map(|piece| std::str::from_utf8(piece).unwrap()).collect();
+    for speak in [Speak::Http1, Speak::Http2] {
+        for body in [full(&large), chunks(&crumbs)] {
+            let answer = bench.client(speak).await.send(post("/login.srf"), body).await;
+            assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+        }
+    }
+    assert!(bench.seen().is_empty());
     bench.stop().await;
 }
 
