@@ -18,6 +18,9 @@ use crate::proxy::{self, Bounds, Inspector, Proxy, Reverse, UpstreamError};
 /// What is being answered when a signal comes has so long to end.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Bytes that a body takes of the budget beside its own, and then some.
+const ONE_BODY: usize = 64 * 1024;
+
 /// Serves until SIGTERM or SIGINT; blocks, on a runtime of its own.
 ///
 /// # Errors
@@ -69,8 +72,8 @@ pub async fn start_with(config: Config, inspector: Inspector, now: fn() -> Times
         intercept: config.intercept,
         upstream: config.upstream,
         body_bytes,
-        // the budget must hold one body at least, or none would ever be judged
-        bounds: Bounds { buffered_bytes: usual.buffered_bytes.max(body_bytes), ..usual },
+        // the budget must hold one body and what goes with it, or none would ever be judged
+        bounds: Bounds { buffered_bytes: usual.buffered_bytes.max(body_bytes.saturating_add(ONE_BODY)), ..usual },
     };
     let proxy = Arc::new(Proxy::new(settings, inspector, now, Arc::clone(&metrics))?);
 

@@ -56,5 +56,13 @@ pub fn install(level: LogLevel, format: LogFormat) {
         }
     };
     // an error says that somebody else's log is in place
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    if tracing_subscriber::registry().with(lines.with_filter(filter)).try_init().is_ok() {
+        std::panic::set_hook(Box::new(panicked));
+    }
+}
+
+/// A panic says where it was, and not what it says: text that could not be cut often quotes what was being judged.
+fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string);
+    tracing::error!(location, "panic");
 }

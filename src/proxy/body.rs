@@ -13,7 +13,14 @@ use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
-use crate::observe::{InFlight, Unjudged};
+use crate::observe::Unjudged;
+
+/// Bytes that each body takes of the budget beside its own, for all that is held with it.
+const EACH: u32 = 1024;
+/// Bytes that are read of a body that nobody wants.
+const DISCARDED: usize = 8 * 1024 * 1024;
+/// And how long.
+const DISCARDING: Duration = Duration::from_secs(5);
 
 /// Why a body ended early.
 pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -25,10 +32,23 @@ pub(super) fn full(bytes: Bytes) -> Body {
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
+/// A body that was read, with the room that it takes of the budget: given back when the last user of its bytes is done, be it
+/// the judge or an upstream that is slow to take them.
+struct Held {
+    bytes: Vec<u8>,
+    room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// What came of reading a body.
 pub(super) enum Read {
-    /// All of it, with the room it takes of the budget.
-    Whole(Bytes, OwnedSemaphorePermit),
+    /// All of it.
+    Whole(Bytes),
     /// Too much for us: what was read, then the rest.
     Over(Relay, Unjudged),
     /// The peer was too slow.
@@ -45,41 +65,51 @@ pub(super) async fn read(mut body: Incoming, limit: usize, budget: &Arc<Semaphor
     if usize::try_from(declared).map_or(true, |declared| declared > limit) {
         return Read::Over(Relay::new(body, time), Unjudged::TooLarge);
     }
-    let Ok(mut room) = Arc::clone(budget).try_acquire_many_owned(0) else { return Read::Broken };
-    let (mut pieces, mut total) = (VecDeque::new(), 0_usize);
+    let Ok(room) = Arc::clone(budget).try_acquire_many_owned(EACH) else {
+        return Read::Over(Relay::new(body, time), Unjudged::Budget);
+    };
+    // copied as it comes: a body in chunks of one byte each would take many times its length as pieces
+    let mut held = Held { bytes: Vec::new(), room };
     let deadline = Instant::now() + time;
     loop {
         let frame = match tokio::time::timeout_at(deadline, body.frame()).await {
             Err(_) => return Read::TimedOut,
             Ok(Some(Err(_))) => return Read::Broken,
             Ok(Some(Ok(frame))) => frame,
-            Ok(None) => return Read::Whole(joined(pieces, total), room),
+            Ok(None) => return Read::Whole(Bytes::from_owner(held)),
         };
         // trailers end here: they are no part of the message
         let Ok(piece) = frame.into_data() else { continue };
-        total = total.saturating_add(piece.len());
         let more = u32::try_from(piece.len()).ok().and_then(|len| Arc::clone(budget).try_acquire_many_owned(len).ok());
-        pieces.push_back(piece);
         let reason = match more {
-            _ if total > limit => Unjudged::TooLarge,
+            _ if held.bytes.len().saturating_add(piece.len()) > limit => Unjudged::TooLarge,
             None => Unjudged::Budget,
             Some(more) => {
-                room.merge(more);
+                held.room.merge(more);
+                held.bytes.extend_from_slice(&piece);
                 continue;
             }
         };
-        return Read::Over(Relay { read: pieces, ..Relay::new(body, time) }, reason);
+        let read = VecDeque::from([Bytes::from_owner(held), piece]);
+        return Read::Over(Relay { read, ..Relay::new(body, time) }, reason);
     }
 }
 
-fn joined(mut pieces: VecDeque<Bytes>, total: usize) -> Bytes {
-    if pieces.len() <= 1 {
-        return pieces.pop_front().unwrap_or_default();
-    }
-    let mut whole = Vec::with_capacity(total);
-    pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
-    whole.into()
+/// Reads a body that nobody wants, a while and a few bytes long: a client that is cut off while it still sends does not see the
+/// answer.
+pub(super) async fn discard<B: hyper::body::Body<Data = Bytes> + Unpin>(mut body: B) {
+    let discarded = async {
+        let mut total = 0_usize;
+        while let (Some(Ok(frame)), true) = (body.frame().await, total < DISCARDED) {
+            total = total.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+        }
+    };
+    // either way there is nothing more to be done for it
+    let _ = tokio::time::timeout(DISCARDING, discarded).await;
 }
+
+/// What is told when a body breaks.
+type Broken = Box<dyn FnOnce(&BodyError) + Send>;
 
 /// A body that is relayed as it comes. It fails when a piece is too long in coming.
 pub(super) struct Relay {
@@ -88,21 +118,46 @@ pub(super) struct Relay {
     time: Duration,
     /// Set while a piece is awaited.
     timer: Option<Pin<Box<Sleep>>>,
-    /// Held until the last piece is gone.
-    in_flight: Option<InFlight>,
+    /// Told when this body breaks, and dropped when it is through.
+    broken: Option<Broken>,
 }
 
 impl Relay {
     /// Relays a body whose pieces may each take so long.
     pub(super) fn new(rest: Incoming, time: Duration) -> Self {
-        Self { read: VecDeque::new(), rest, time, timer: None, in_flight: None }
+        Self { read: VecDeque::new(), rest, time, timer: None, broken: None }
     }
 
-    /// Counts the request as being answered until this body is through.
-    pub(super) fn holding(mut self, in_flight: InFlight) -> Self {
-        self.in_flight = Some(in_flight);
+    /// Tells when this body breaks. What is told is kept until the body is through.
+    pub(super) fn telling(mut self, broken: impl FnOnce(&BodyError) + Send + 'static) -> Self {
+        self.broken = Some(Box::new(broken));
         self
     }
+
+    /// The next piece, or an error when it is too long in coming.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(piece) = self.read.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        if let Poll::Ready(frame) = Pin::new(&mut self.rest).poll_frame(cx) {
+            self.timer = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let time = self.time;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Some(Err("the next piece of the body did not come in time".into())))
+    }
+}
+
+/// The body of a request broke: the fault of the client, not of the upstream that it was on its way to.
+#[derive(Debug, thiserror::Error)]
+#[error("the body of the request could not be read: {0}")]
+pub(super) struct RequestBroken(BodyError);
+
+/// The body of a request, on its way to the upstream.
+pub(super) fn of_request(relay: Relay) -> Body {
+    relay.map_err(|error| RequestBroken(error).into()).boxed_unsync()
 }
 
 impl hyper::body::Body for Relay {
@@ -110,18 +165,17 @@ impl hyper::body::Body for Relay {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = &mut *self;
-        if let Some(piece) = this.read.pop_front() {
-            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        let frame = ready!(self.poll_piece(cx));
+        match &frame {
+            None => self.broken = None,
+            Some(Err(error)) => {
+                if let Some(broken) = self.broken.take() {
+                    broken(error);
+                }
+            }
+            Some(Ok(_)) => {}
         }
-        if let Poll::Ready(frame) = Pin::new(&mut this.rest).poll_frame(cx) {
-            this.timer = None;
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-        }
-        let time = this.time;
-        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
-        ready!(timer.as_mut().poll(cx));
-        Poll::Ready(Some(Err("the next piece of the body did not come in time".into())))
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The way to the upstream: one place, connections kept, HTTP/1.1.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -14,8 +15,9 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use rustls::RootCertStore;
 use rustls_pki_types::ServerName;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::body::Body;
+use super::body::{Body, RequestBroken};
 use super::tls::{self, TlsError};
 use super::{Bounds, Upstream};
 use crate::observe::UpstreamFailure;
@@ -24,6 +26,8 @@ use crate::observe::UpstreamFailure;
 const IDLE_CONNECTIONS: usize = 64;
 /// Shorter than what servers and balancers keep, so that they do not close under a request.
 const IDLE_TIME: Duration = Duration::from_secs(15);
+/// Bytes of one connection that wait to be sent or read; the head of an answer must fit.
+const BUFFER: usize = 128 * 1024;
 
 /// The one upstream, and the connections to it.
 #[derive(Debug, Clone)]
@@ -33,7 +37,12 @@ pub(super) struct Forward {
     /// Where to connect: requests differ in their `Host` alone.
     authority: Authority,
     answer: Duration,
+    /// One permit a request at the upstream.
+    room: Arc<Semaphore>,
 }
+
+/// An answer of the upstream, with its room among all that are forwarded: to be kept until the body is through.
+pub(super) type Answered = (Response<Incoming>, OwnedSemaphorePermit);
 
 impl Forward {
     pub(super) fn new(upstream: &Upstream, bounds: &Bounds) -> Result<Self, UpstreamError> {
@@ -60,66 +69,91 @@ impl Forward {
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE_TIME)
                 .pool_max_idle_per_host(IDLE_CONNECTIONS)
+                .http1_max_buf_size(BUFFER)
                 .build(connector),
             scheme: if upstream.tls { Scheme::HTTPS } else { Scheme::HTTP },
             authority: authority.parse().map_err(|_| name())?,
             answer: bounds.answer,
+            room: Arc::new(Semaphore::new(bounds.forwarded)),
         })
     }
 
     /// Sends a request whose headers are ready, and waits for the head of the answer.
-    pub(super) async fn send(&self, mut parts: Parts, body: Body) -> Result<Response<Incoming>, Failure> {
+    pub(super) async fn send(&self, mut parts: Parts, body: Body) -> Result<Answered, Failure> {
         let mut target = hyper::http::uri::Parts::default();
         target.scheme = Some(self.scheme.clone());
         target.authority = Some(self.authority.clone());
         target.path_and_query =
             Some(parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
-        parts.uri = Uri::from_parts(target)
-            .map_err(|error| Failure { reason: UpstreamFailure::Broken, error: error.to_string() })?;
+        parts.uri = Uri::from_parts(target).map_err(|error| Failure::broken(error.to_string()))?;
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
-        match tokio::time::timeout(self.answer, self.client.request(Request::from_parts(parts, body))).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(Failure { reason: reason(&error), error: chain(&error) }),
-            Err(_) => Err(Failure {
-                reason: UpstreamFailure::Timeout,
-                error: format!("no answer within {} s", self.answer.as_secs()),
-            }),
-        }
+        let answered = async {
+            // a semaphore that nobody closes
+            let Ok(room) = Arc::clone(&self.room).acquire_owned().await else { return std::future::pending().await };
+            let response = self.client.request(Request::from_parts(parts, body)).await.map_err(|e| Failure::of(&e))?;
+            if response.status().is_informational() {
+                return Err(Failure::broken(format!(
+                    "the upstream went over to another protocol: {}",
+                    response.status()
+                )));
+            }
+            Ok((response, room))
+        };
+        let late = || Failure {
+            reason: Some(UpstreamFailure::Timeout),
+            error: format!("no answer within {} s", self.answer.as_secs()),
+        };
+        tokio::time::timeout(self.answer, answered).await.unwrap_or_else(|_| Err(late()))
     }
 }
 
-/// Why the upstream did not answer: for the metrics, and for the operator.
+/// Why there is no answer.
 pub(super) struct Failure {
-    pub(super) reason: UpstreamFailure,
+    /// For the metrics; none when the client is at fault.
+    pub(super) reason: Option<UpstreamFailure>,
+    /// For the operator.
     pub(super) error: String,
+}
+
+impl Failure {
+    fn broken(error: String) -> Self {
+        Self { reason: Some(UpstreamFailure::Broken), error }
+    }
+
+    fn of(error: &hyper_util::client::legacy::Error) -> Self {
+        Self { reason: reason(error), error: chain(error) }
+    }
 }
 
 /// A connector needs a TLS configuration even where none is spoken; this one trusts nobody.
 fn without_roots() -> Result<ClientConfig, TlsError> {
-    Ok(ClientConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+    Ok(ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Rustls)?
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth())
 }
 
-fn reason(error: &hyper_util::client::legacy::Error) -> UpstreamFailure {
+fn reason(error: &hyper_util::client::legacy::Error) -> Option<UpstreamFailure> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     let mut timed_out = false;
     while let Some(error) = cause {
+        if error.is::<RequestBroken>() {
+            return None;
+        }
         if error.is::<rustls::Error>() {
-            return UpstreamFailure::Tls;
+            return Some(UpstreamFailure::Tls);
         }
         timed_out |=
             error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut);
         cause = beneath(error);
     }
-    match (timed_out, error.is_connect()) {
+    Some(match (timed_out, error.is_connect()) {
         (true, _) => UpstreamFailure::Timeout,
         (false, true) => UpstreamFailure::Connect,
         (false, false) => UpstreamFailure::Broken,
-    }
+    })
 }
 
 /// An error and everything beneath it, in one sentence.

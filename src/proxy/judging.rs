@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use jiff::Timestamp;
 use std::sync::{Mutex, PoisonError};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::inspect::{Effort, Inspection, MessageKind, Posted};
 use crate::observe::{Judged, Metrics};
@@ -37,36 +37,51 @@ pub(super) struct Judging {
     metrics: Arc<Metrics>,
     /// One permit a core: a flood of posts waits here and not on the threads that move bytes.
     cores: Arc<Semaphore>,
-    permits: u32,
+    /// Messages that are not judged yet.
+    waiting: watch::Sender<usize>,
     diagnoses: Mutex<Bucket>,
 }
 
 impl Judging {
     pub(super) fn new(inspector: Inspector, now: fn() -> Timestamp, metrics: Arc<Metrics>) -> Self {
-        let permits = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             inspector,
             now,
             metrics,
-            cores: Arc::new(Semaphore::new(usize::try_from(permits).unwrap_or(1))),
-            permits,
+            cores: Arc::new(Semaphore::new(cores)),
+            waiting: watch::Sender::new(0),
             diagnoses: Mutex::new(Bucket { tokens: DIAGNOSES_A_SECOND.into(), filled: Instant::now() }),
         }
     }
 
-    /// Judges a form post and tells of it.
-    pub(super) async fn judge(self: Arc<Self>, body: Bytes, request_id: HeaderValue) -> Decision {
-        let Ok(_core) = Arc::clone(&self.cores).acquire_owned().await else { return Decision::Panicked };
-        let metrics = Arc::clone(&self.metrics);
-        match tokio::task::spawn_blocking(move || self.inspect(&body, &request_id)).await {
-            Ok(decision) => decision,
-            Err(error) => {
-                // an error that is no panic means that the runtime is going down
-                if error.is_panic() {
-                    metrics.panic();
-                    tracing::error!("judging panicked: a fault of this program, please report it");
+    /// Judges a form post and tells of it. It counts as taken in from this call on, not from the first poll.
+    pub(super) fn judge(
+        self: Arc<Self>,
+        body: Bytes,
+        request_id: HeaderValue,
+    ) -> impl Future<Output = Decision> + Send + 'static {
+        let waiting = Waiting::new(Arc::clone(&self));
+        async move {
+            let Ok(core) = Arc::clone(&self.cores).acquire_owned().await else { return Decision::Panicked };
+            let (judging, id) = (Arc::clone(&self), request_id.clone());
+            // the work is not stopped when nobody waits for it any more: it keeps its core and is told of
+            let judged = tokio::task::spawn_blocking(move || {
+                let decision = judging.inspect(&body, &request_id);
+                drop((core, waiting));
+                decision
+            });
+            match judged.await {
+                Ok(decision) => decision,
+                Err(error) => {
+                    // an error that is no panic means that the runtime is going down
+                    if error.is_panic() {
+                        self.metrics.panic();
+                        let request_id = id.to_str().unwrap_or_default();
+                        tracing::error!(request_id, "judging panicked: a fault of this program, please report it");
+                    }
+                    Decision::Panicked
                 }
-                Decision::Panicked
             }
         }
     }
@@ -83,10 +98,10 @@ impl Judging {
         event.emit(&self.metrics);
     }
 
-    /// Waits until everything that was to be judged by now is.
+    /// Waits until everything that was taken in is judged.
     pub(super) async fn drained(&self) {
-        // permits are handed out in order: all of them at once come last
-        let _ = self.cores.acquire_many(self.permits).await;
+        // the sender is at hand, so that waiting cannot fail
+        let _ = self.waiting.subscribe().wait_for(|waiting| *waiting == 0).await;
     }
 
     fn inspect(&self, body: &[u8], request_id: &HeaderValue) -> Decision {
@@ -115,6 +130,22 @@ impl Judging {
     fn may_diagnose(&self) -> bool {
         // a panic while the lock was held leaves two numbers behind, and both are sound
         self.diagnoses.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
+    }
+}
+
+/// A message that is not judged yet.
+struct Waiting(Arc<Judging>);
+
+impl Waiting {
+    fn new(judging: Arc<Judging>) -> Self {
+        judging.waiting.send_modify(|waiting| *waiting += 1);
+        Self(judging)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.send_modify(|waiting| *waiting = waiting.saturating_sub(1));
     }
 }
 

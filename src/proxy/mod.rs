@@ -2,6 +2,7 @@
 
 mod answer;
 mod body;
+mod crowd;
 mod forward;
 mod framing;
 mod headers;
@@ -77,6 +78,10 @@ pub struct Bounds {
     pub body: Duration,
     /// For a connection without a request.
     pub idle: Duration,
+    /// For the next piece of an answer to be taken, the time until it comes included.
+    pub stalled: Duration,
+    /// Requests at the upstream at one time; the others wait.
+    pub forwarded: usize,
     /// For a connection to the upstream.
     pub connect: Duration,
     /// For the head of the upstream's answer, the connection included.
@@ -92,6 +97,9 @@ impl Default for Bounds {
             head: Duration::from_secs(30),
             body: Duration::from_secs(30),
             idle: Duration::from_secs(60),
+            // longer than `body` and `answer` together
+            stalled: Duration::from_secs(120),
+            forwarded: 1024,
             connect: Duration::from_secs(5),
             answer: Duration::from_secs(60),
         }

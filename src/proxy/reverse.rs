@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::Request;
@@ -12,10 +11,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::crowd::{Crowd, Present};
 use super::framing::{TwoLengths, Watched};
 use super::service::Proxy;
 use super::tls::ServerCertificate;
@@ -24,6 +24,12 @@ use super::tls::ServerCertificate;
 const STREAMS: u32 = 100;
 /// Bytes of all headers of one request; cookies of sign-ins are long.
 const HEAD_BYTES: u32 = 64 * 1024;
+/// Bytes of one HTTP/2 body that may come before they are asked for; twice that for all bodies of a connection.
+const WINDOW: u32 = 256 * 1024;
+/// Bytes of one HTTP/2 answer that wait for a client that does not take them.
+const SEND_BYTES: usize = 64 * 1024;
+/// For a client to close a connection that has ended.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A listener that stands in for the intercepted hosts.
 #[derive(Debug)]
@@ -40,16 +46,21 @@ impl Reverse {
     /// Serves until `stop` turns true, then gives what is being answered `grace` to end.
     pub async fn serve(self, mut stop: watch::Receiver<bool>, grace: watch::Receiver<Duration>) {
         let acceptor = self.certificate.as_ref().map(ServerCertificate::acceptor);
-        let room = Arc::new(Semaphore::new(self.proxy.bounds().connections));
+        let crowd = Crowd::new(self.proxy.bounds().connections);
         let mut connections = JoinSet::new();
         loop {
             let accepted = async {
-                let room = Arc::clone(&room).acquire_owned().await;
+                let room = crowd.room().await;
                 (room, self.listener.accept().await)
             };
             let (room, stream) = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
-                Some(_) = connections.join_next() => continue,
+                Some(ended) = connections.join_next() => {
+                    if ended.is_err_and(|error| error.is_panic()) {
+                        self.proxy.panicked();
+                    }
+                    continue;
+                }
                 accepted = accepted => accepted,
             };
             let stream = match stream {
@@ -61,11 +72,8 @@ impl Reverse {
                     continue;
                 }
             };
-            let (proxy, acceptor, stop) = (Arc::clone(&self.proxy), acceptor.clone(), stop.clone());
-            connections.spawn(async move {
-                connection(stream, acceptor, proxy, stop).await;
-                drop(room);
-            });
+            let present = crowd.enter(room);
+            connections.spawn(connection(stream, acceptor.clone(), Arc::clone(&self.proxy), present, stop.clone()));
         }
         drop(self.listener);
         let grace = *grace.borrow();
@@ -76,15 +84,28 @@ impl Reverse {
     }
 }
 
-async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, proxy: Arc<Proxy>, stop: watch::Receiver<bool>) {
+/// One connection, from its first byte to its last.
+async fn connection(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    proxy: Arc<Proxy>,
+    present: Present,
+    mut stop: watch::Receiver<bool>,
+) {
     // a refusal only costs latency
     let _ = stream.set_nodelay(true);
     let Some(acceptor) = acceptor else {
         // without TLS nothing says which HTTP it is: HTTP/1.1 is what balancers speak
-        return requests(stream, auto::Builder::new(TokioExecutor::new()).http1_only(), proxy, stop).await;
+        return requests(stream, auto::Builder::new(TokioExecutor::new()).http1_only(), proxy, present, stop).await;
     };
     let head = proxy.bounds().head;
-    let Ok(Ok(stream)) = tokio::time::timeout(head, acceptor.accept(stream)).await else {
+    let stream = tokio::select! {
+        stream = tokio::time::timeout(head, acceptor.accept(stream)) => stream,
+        () = present.member.asked_to_leave() => return,
+        // nothing was asked yet
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    let Ok(Ok(stream)) = stream else {
         tracing::debug!("a TLS handshake failed");
         return;
     };
@@ -93,7 +114,7 @@ async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, proxy: Arc
         Some(b"h2") => builder.http2_only(),
         _ => builder.http1_only(),
     };
-    requests(stream, builder, proxy, stop).await;
+    requests(stream, builder, proxy, present, stop).await;
 }
 
 /// Answers the requests of one connection.
@@ -101,6 +122,7 @@ async fn requests<S>(
     stream: S,
     mut builder: auto::Builder<TokioExecutor>,
     proxy: Arc<Proxy>,
+    present: Present,
     mut stop: watch::Receiver<bool>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -112,80 +134,41 @@ async fn requests<S>(
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEAD_BYTES)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW * 2)
+        .max_send_buf_size(SEND_BYTES)
         .keep_alive_interval(bounds.idle / 2)
         .keep_alive_timeout(bounds.head);
 
-    let idle = Arc::new(Idle::default());
-    let (counted, two_lengths) = (Arc::clone(&idle), TwoLengths::default());
+    let member = Arc::clone(&present.member);
+    let two_lengths = TwoLengths::default();
     let stream = Watched::new(stream, builder.is_http1_available(), two_lengths.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        let (proxy, busy) = (Arc::clone(&proxy), Busy::new(&counted));
+        let (proxy, open) = (Arc::clone(&proxy), member.open());
         let two_lengths = two_lengths.seen();
         async move {
             let response = proxy.answer(request, two_lengths).await;
-            drop(busy);
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(response.map(|body| open.until_through(body)))
         }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    let (mut stopping, idle) = (false, idle.longer_than(bounds.idle));
-    tokio::pin!(idle);
-    loop {
-        tokio::select! {
-            ended = connection.as_mut() => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection broke");
-                }
-                return;
+    tokio::select! {
+        ended = connection.as_mut() => {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection broke");
             }
-            _ = stop.wait_for(|stop| *stop), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            () = idle.as_mut(), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
+            return;
         }
+        () = present.member.asked_to_leave() => return,
+        () = present.member.quiet(bounds.idle, bounds.stalled) => {}
+        _ = stop.wait_for(|stop| *stop) => {}
     }
-}
-
-/// How many requests of a connection are being answered.
-#[derive(Default)]
-struct Idle {
-    busy: AtomicUsize,
-    changed: Notify,
-}
-
-impl Idle {
-    /// Ends when there was no request for so long.
-    async fn longer_than(self: Arc<Self>, time: Duration) {
-        loop {
-            let changed = self.changed.notified();
-            if self.busy.load(Ordering::Acquire) > 0 {
-                changed.await;
-            } else if tokio::time::timeout(time, changed).await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// One request being answered.
-struct Busy(Arc<Idle>);
-
-impl Busy {
-    fn new(idle: &Arc<Idle>) -> Self {
-        idle.busy.fetch_add(1, Ordering::AcqRel);
-        idle.changed.notify_one();
-        Self(Arc::clone(idle))
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.busy.fetch_sub(1, Ordering::AcqRel);
-        self.0.changed.notify_one();
+    // what is being answered ends; whoever then says nothing, not even good-bye, is cut off
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        // there is nobody left to tell
+        _ = connection => {}
+        () = present.member.quiet(FAREWELL, bounds.stalled) => {}
     }
 }

@@ -88,7 +88,9 @@ pub(super) fn route(intercept: &Intercept, request: &Parts, two_lengths: bool) -
     if !intercept.is_host(&name) {
         return Err(Refusal::Misdirected);
     }
-    let inspect = request.method == Method::POST && intercept.is_path(request.uri.path());
+    // methods have a case, but not every server minds it
+    let is_post = request.method.as_str().eq_ignore_ascii_case("POST");
+    let inspect = is_post && intercept.is_path(request.uri.path());
     Ok((if inspect { Way::Inspect } else { Way::Pass }, host))
 }
 
@@ -207,9 +209,11 @@ mod tests {
         for path in ["/", "/login.srf2", "/common/login", "/%", "/%zz", "/login.srf%"] {
             assert_eq!(routed(post(path)), Ok(Way::Pass), "{path}");
         }
-        let mut get = post("/login.srf");
-        *get.method_mut() = Method::GET;
-        assert_eq!(routed(get), Ok(Way::Pass));
+        for (method, way) in [("GET", Way::Pass), ("post", Way::Inspect), ("PosT", Way::Inspect)] {
+            let mut request = post("/login.srf");
+            *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
+            assert_eq!(routed(request), Ok(way));
+        }
     }
 
     #[test]

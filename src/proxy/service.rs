@@ -8,7 +8,7 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, H
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode, Version};
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::body::{self, Body, Read, Relay, full};
 use super::forward::{Failure, Forward, UpstreamError};
@@ -54,6 +54,11 @@ impl Proxy {
         self.judging.drained().await;
     }
 
+    /// Counts a panic outside the judge: it took a connection with it, and nothing else.
+    pub(super) fn panicked(&self) {
+        self.metrics.panic();
+    }
+
     pub(super) fn bounds(&self) -> &Bounds {
         &self.settings.bounds
     }
@@ -67,11 +72,15 @@ impl Proxy {
 
         let (taken, mut response) = match route(&self.settings.intercept, &parts, two_lengths) {
             Err(refusal) => {
+                // where nobody knows how long it is, nothing more is read
+                if unread && !two_lengths {
+                    body::discard(body).await;
+                }
                 let response = answer::sentence(refusal.status(), refusal.sentence(), &request_id);
                 (Route::Refuse, if unread || two_lengths { answer::closing(response) } else { response })
             }
             Ok((Way::Pass, host)) => {
-                let body = Relay::new(body, self.settings.bounds.body).boxed_unsync();
+                let body = body::of_request(Relay::new(body, self.settings.bounds.body));
                 (Route::Pass, self.forwarded(parts, host, body, in_flight, &request_id).await)
             }
             Ok((Way::Inspect, host)) => {
@@ -94,8 +103,8 @@ impl Proxy {
     ) -> Response<Body> {
         let bounds = &self.settings.bounds;
         let enforce = self.settings.mode == Mode::Enforce;
-        let (bytes, room) = match body::read(body, self.settings.body_bytes, &self.budget, bounds.body).await {
-            Read::Whole(bytes, room) => (bytes, room),
+        let bytes = match body::read(body, self.settings.body_bytes, &self.budget, bounds.body).await {
+            Read::Whole(bytes) => bytes,
             Read::Over(rest, reason) => {
                 self.metrics.unjudged(reason);
                 tracing::warn!(
@@ -105,9 +114,10 @@ impl Proxy {
                 );
                 return if enforce {
                     let (status, sentence) = over(reason);
+                    body::discard(rest).await;
                     answer::closing(answer::sentence(status, sentence, request_id))
                 } else {
-                    self.forwarded(parts, host, rest.boxed_unsync(), in_flight, request_id).await
+                    self.forwarded(parts, host, body::of_request(rest), in_flight, request_id).await
                 };
             }
             Read::TimedOut => {
@@ -137,18 +147,10 @@ impl Proxy {
                 }
             }
         } else {
-            self.judge_beside(bytes.clone(), room, request_id.clone());
+            // nobody waits for it
+            tokio::spawn(Arc::clone(&self.judging).judge(bytes.clone(), request_id.clone()));
         }
         self.forwarded(with_length(parts, &bytes), host, full(bytes), in_flight, request_id).await
-    }
-
-    /// Judges without anybody waiting for it. The bytes keep their room in the budget until then.
-    fn judge_beside(&self, bytes: Bytes, room: OwnedSemaphorePermit, request_id: HeaderValue) {
-        let judging = Arc::clone(&self.judging);
-        tokio::spawn(async move {
-            judging.judge(bytes, request_id).await;
-            drop(room);
-        });
     }
 
     async fn forwarded(
@@ -161,17 +163,28 @@ impl Proxy {
     ) -> Response<Body> {
         headers::prepare_request(&mut parts.headers, host);
         match self.forward.send(parts, body).await {
-            Ok(response) => {
+            Ok((response, room)) => {
                 let (mut parts, body) = response.into_parts();
                 headers::strip_hop_by_hop(&mut parts.headers);
                 parts.version = Version::default();
                 parts.extensions.clear();
-                let relay = Relay::new(body, self.settings.bounds.answer).holding(in_flight);
+                let (metrics, request_id) = (Arc::clone(&self.metrics), request_id.clone());
+                let relay = Relay::new(body, self.settings.bounds.answer).telling(move |error| {
+                    metrics.upstream_failure(UpstreamFailure::Broken);
+                    let id = request_id.to_str().unwrap_or_default();
+                    tracing::warn!(request_id = id, error, "the upstream did not end its answer");
+                    drop((in_flight, room));
+                });
                 Response::from_parts(parts, relay.boxed_unsync())
             }
             Err(Failure { reason, error }) => {
-                self.metrics.upstream_failure(reason);
                 let id = request_id.to_str().unwrap_or_default();
+                let Some(reason) = reason else {
+                    tracing::debug!(request_id = id, error, "the request was not forwarded whole");
+                    let sentence = "The body of the request could not be read.";
+                    return answer::closing(answer::sentence(StatusCode::BAD_REQUEST, sentence, request_id));
+                };
+                self.metrics.upstream_failure(reason);
                 tracing::warn!(request_id = id, reason = reason.as_str(), error, "the upstream did not answer");
                 let (status, sentence) = match reason {
                     UpstreamFailure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The upstream did not answer in time."),

@@ -1,6 +1,7 @@
 //! The proxy between a client and an upstream that writes down what it is sent.
 
 pub(crate) mod bench;
+mod hostile;
 
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};

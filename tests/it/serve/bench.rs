@@ -151,6 +151,22 @@ impl Bench {
         Self::before("", &format!("url = \"http://{address}\""), inspector, Record::default(), |_| {}).await
     }
 
+    /// Before an upstream that waits for something to be sent, answers these bytes whatever it was, and closes.
+    pub(super) async fn with_raw_upstream(answer: &'static [u8], inspector: Inspector) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let read = stream.read(&mut [0; 4096]).await;
+                    // the other side may have gone
+                    let _ = (read, stream.write_all(answer).await, stream.shutdown().await);
+                });
+            }
+        });
+        Self::before("", &format!("url = \"http://{address}\""), inspector, Record::default(), |_| {}).await
+    }
+
     pub(super) async fn with_tls_upstream(trusted: bool) -> Self {
         let record = Record::default();
         let made = rcgen::generate_simple_self_signed([HOST_NAME.to_owned()]).unwrap();
@@ -229,7 +245,11 @@ impl Bench {
         }
     }
 
-    async fn tls(&self, speak: Speak) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    pub(super) async fn tcp(&self) -> TcpStream {
+        TcpStream::connect(self.running.reverse()).await.unwrap()
+    }
+
+    pub(super) async fn tls(&self, speak: Speak) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(self.folder.path().join("proxy.pem")).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -304,9 +324,9 @@ impl Answer {
 /// Sends these bytes and reads until the other side closes.
 pub(super) async fn raw(bench: &Bench, request: &str) -> String {
     let mut stream = bench.tls(Speak::Http1).await;
-    stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     // a connection that is cut instead of closed has given its answer all the same
+    let _ = stream.write_all(request.as_bytes()).await;
     let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
     String::from_utf8_lossy(&answer).into_owned()
 }

@@ -1,0 +1,230 @@
+//! The connections of a listener: which of them are quiet, and which goes when there is one too many.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::body::{Bytes, Frame, SizeHint};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::body::{Body, BodyError};
+
+/// For a connection that is asked to go, before another one is asked.
+const TO_LEAVE: Duration = Duration::from_millis(100);
+
+/// All connections, and the room that there is for them.
+pub(super) struct Crowd {
+    room: Arc<Semaphore>,
+    members: Arc<Mutex<Vec<Arc<Member>>>>,
+}
+
+impl Crowd {
+    pub(super) fn new(connections: usize) -> Self {
+        Self { room: Arc::new(Semaphore::new(connections)), members: Arc::default() }
+    }
+
+    /// Room for one more connection. When there is none, the connection that has been quiet for longest is asked to go: whoever
+    /// opens connections and says nothing must not keep others out.
+    pub(super) async fn room(&self) -> OwnedSemaphorePermit {
+        loop {
+            if let Ok(room) = Arc::clone(&self.room).try_acquire_owned() {
+                return room;
+            }
+            if let Some(member) = self.quietest() {
+                member.touch();
+                member.leave.notify_one();
+            }
+            // everybody may be busy: then whoever ends first makes room
+            if let Ok(Ok(room)) = tokio::time::timeout(TO_LEAVE, Arc::clone(&self.room).acquire_owned()).await {
+                return room;
+            }
+        }
+    }
+
+    fn quietest(&self) -> Option<Arc<Member>> {
+        lock(&self.members).iter().filter(|member| member.is_quiet()).min_by_key(|member| member.since()).cloned()
+    }
+
+    /// Enters a connection that has room, until the guard is dropped.
+    pub(super) fn enter(&self, room: OwnedSemaphorePermit) -> Present {
+        let member = Arc::new(Member {
+            open: AtomicUsize::new(0),
+            since: Mutex::new(Instant::now()),
+            changed: Notify::new(),
+            leave: Notify::new(),
+        });
+        lock(&self.members).push(Arc::clone(&member));
+        Present { member, members: Arc::clone(&self.members), _room: room }
+    }
+}
+
+/// A connection that is there.
+pub(super) struct Present {
+    pub(super) member: Arc<Member>,
+    members: Arc<Mutex<Vec<Arc<Member>>>>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        lock(&self.members).retain(|member| !Arc::ptr_eq(member, &self.member));
+    }
+}
+
+/// What is known of one connection.
+pub(super) struct Member {
+    /// Requests whose answers are not through.
+    open: AtomicUsize,
+    /// When a request last began or ended, or a piece of an answer was taken.
+    since: Mutex<Instant>,
+    changed: Notify,
+    leave: Notify,
+}
+
+impl Member {
+    /// Notes that a request begins, until the guard is dropped.
+    pub(super) fn open(self: &Arc<Self>) -> Open {
+        self.open.fetch_add(1, Ordering::AcqRel);
+        self.touch();
+        Open(Arc::clone(self))
+    }
+
+    /// Ends when there was no request for as long as `idle`, or there is one and nothing came of it for as long as `stalled`.
+    pub(super) async fn quiet(&self, idle: Duration, stalled: Duration) {
+        let began = Instant::now();
+        loop {
+            let changed = self.changed.notified();
+            let time = if self.is_quiet() { idle } else { stalled };
+            let end = self.since().max(began) + time;
+            if Instant::now() >= end {
+                return;
+            }
+            // an answer that goes on notifies nobody: the time is looked at again
+            let _ = tokio::time::timeout_at(end, changed).await;
+        }
+    }
+
+    /// Ends when this connection is to make room for another one.
+    pub(super) async fn asked_to_leave(&self) {
+        loop {
+            self.leave.notified().await;
+            if self.is_quiet() {
+                return;
+            }
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.open.load(Ordering::Acquire) == 0
+    }
+
+    fn since(&self) -> Instant {
+        *lock(&self.since)
+    }
+
+    fn touch(&self) {
+        *lock(&self.since) = Instant::now();
+        self.changed.notify_one();
+    }
+}
+
+/// A request whose answer is not through.
+pub(super) struct Open(Arc<Member>);
+
+impl Open {
+    /// Stays open until the body of the answer is through.
+    pub(super) fn until_through(self, body: Body) -> Answering {
+        Answering { body, open: self }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
+        self.0.touch();
+    }
+}
+
+/// The body of an answer, whose progress is noted.
+pub(super) struct Answering {
+    body: Body,
+    open: Open,
+}
+
+impl hyper::body::Body for Answering {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if frame.is_ready() {
+            *lock(&self.open.0.since) = Instant::now();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A panic while such a lock was held leaves sound values behind: none is written in two steps.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(3600);
+
+    #[tokio::test]
+    async fn the_connection_that_is_quiet_for_longest_makes_room() {
+        let crowd = Crowd::new(3);
+        let busy = crowd.enter(crowd.room().await);
+        let open = busy.member.open();
+        let oldest = crowd.enter(crowd.room().await);
+        tokio::time::sleep(SHORT).await;
+        let newest = crowd.enter(crowd.room().await);
+        let leaving = tokio::spawn(async move {
+            oldest.member.asked_to_leave().await;
+            drop(oldest);
+        });
+        let room = crowd.room().await;
+        leaving.await.unwrap();
+        for present in [&newest, &busy] {
+            assert!(tokio::time::timeout(SHORT, present.member.asked_to_leave()).await.is_err());
+        }
+        drop((room, open));
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_quiet_without_requests_and_stalled_without_progress() {
+        let crowd = Crowd::new(1);
+        let present = crowd.enter(crowd.room().await);
+        present.member.quiet(SHORT, LONG).await;
+
+        let open = present.member.open();
+        assert!(tokio::time::timeout(SHORT * 3, present.member.quiet(SHORT, LONG)).await.is_err());
+        present.member.quiet(LONG, SHORT).await;
+
+        // the end of a request is noticed by whoever waits already
+        let start = Instant::now();
+        let ended = async {
+            tokio::time::sleep(SHORT).await;
+            drop(open);
+        };
+        tokio::join!(present.member.quiet(SHORT, LONG), ended);
+        assert!(start.elapsed() >= SHORT * 2);
+    }
+}

@@ -1,0 +1,184 @@
+//! Clients and upstreams that do not keep to the rules: the proxy goes on, and says whose fault it was.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+
+use hyper::StatusCode;
+use samlgate::inspect::{Effort, MessageKind};
+use samlgate::proxy::Inspector;
+use samlgate::verdict::Code;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::bench::{Bench, FORM, HOST_NAME, Speak, chunks, full, judge, panicking, raw};
+use super::{POSTED, metric, post};
+
+/// The head of a post to an intercepted path, with further fields.
+fn head(path: &str, fields: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nHost: {HOST_NAME}\r\nContent-Type: {FORM}\r\nConnection: close\r\n{fields}\r\n")
+}
+
+fn status(answer: &str) -> Option<&str> {
+    answer.split(' ').nth(1)
+}
+
+fn accepting() -> Inspector {
+    judge(MessageKind::SamlResponse, true, None)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_does_not_speak_http_is_a_502_and_counted() {
+    let garbage: &[u8] = b"\x00\xff no HTTP at all\r\n\r\n";
+    let switching: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+    let too_long: &[u8] =
+        Box::leak(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(300_000)).into_bytes().into_boxed_slice());
+    for answer in [garbage, switching, too_long, b""] {
+        let bench = Bench::with_raw_upstream(answer, accepting()).await;
+        let answer = bench.client(Speak::Http2).await.send(post("/login.srf"), full(POSTED)).await;
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+        assert!(metric(&bench, "samlgate_upstream_errors_total{reason=\"broken\"} 1"));
+        bench.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_ends_too_early_is_cut_off_and_counted() {
+    let bench = Bench::with_raw_upstream(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", accepting()).await;
+    let answer = raw(&bench, &head("/a", "Content-Length: 0\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nabc"), "{answer}");
+    bench.until("samlgate_upstream_errors_total{reason=\"broken\"} 1").await;
+    bench.until("samlgate_requests_in_flight{listener=\"reverse\"} 0").await;
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_ends_too_early_is_the_fault_of_the_client() {
+    for path in ["/login.srf", "/other"] {
+        let bench = Bench::start("", panicking()).await;
+        let mut stream = bench.tls(Speak::Http1).await;
+        stream.write_all(format!("{}abc", head(path, "Content-Length: 10\r\n")).as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = String::new();
+        // a connection that is cut instead of closed has given its answer all the same
+        let _ = stream.read_to_string(&mut answer).await;
+        assert_eq!(status(&answer), Some("400"), "{answer}");
+        assert!(metric(&bench, "samlgate_upstream_errors_total{reason=\"broken\"} 0"));
+        assert!(bench.seen().is_empty());
+        bench.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_in_crumbs_arrives_whole() {
+    let bench = Bench::start("", accepting()).await;
+    let crumbs: String = POSTED.chars().map(|letter| format!("1\r\n{letter}\r\n")).collect();
+    let mut stream = bench.tls(Speak::Http1).await;
+    let request = format!("{}{crumbs}0\r\nTrailer: x\r\n\r\n", head("/login.srf", "Transfer-Encoding: chunked\r\n"));
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(status(&answer), Some("200"), "{answer}");
+    assert_eq!(bench.seen()[0].body, POSTED.as_bytes());
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_beyond_all_bounds_are_refused_and_the_next_connection_is_served() {
+    let bench = Bench::start("", accepting()).await;
+    for fields in [format!("X: {}\r\n", "x".repeat(200_000)), "X: x\r\n".repeat(1_000), " folded: x\r\n".to_owned()] {
+        let answer = raw(&bench, &head("/a", &fields)).await;
+        // who is still writing when the connection is closed may miss what is answered
+        assert!(matches!(status(&answer), None | Some("400" | "431")), "{answer}");
+    }
+    let twice = format!("{}abc", head("/login.srf", "Content-Length: 3\r\nContent-Length: 3\r\n"));
+    assert_eq!(status(&raw(&bench, &twice).await), Some("200"));
+    let seen = bench.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].headers.get_all("content-length").iter().collect::<Vec<_>>(), ["3"]);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_too_much_is_told_so_even_while_sending() {
+    let bench = Bench::start("mode = \"enforce\"\n", panicking()).await;
+    let large = format!("SAMLResponse={}", "A".repeat(3 << 20));
+    let crumbs: Vec<&str> = large.as_bytes().chunks(50_000).map(|piece| std::str::from_utf8(piece).unwrap()).collect();
+    for speak in [Speak::Http1, Speak::Http2] {
+        for body in [full(&large), chunks(&crumbs)] {
+            let answer = bench.client(speak).await.send(post("/login.srf"), body).await;
+            assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+        }
+    }
+    assert!(bench.seen().is_empty());
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_does_not_wait_for_those_who_asked_nothing() {
+    let bench = Bench::start("", panicking()).await;
+    let silent = bench.tcp().await;
+    let mut half = bench.tls(Speak::Http1).await;
+    half.write_all(b"GET / HT").await.unwrap();
+    let idle = bench.client(Speak::Http2).await;
+    let start = Instant::now();
+    bench.stop().await;
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    drop((silent, half, idle));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_waits_for_the_verdict_on_what_was_taken_in() {
+    let (gate, told) = (Arc::new(Barrier::new(2)), Arc::new(AtomicUsize::new(0)));
+    let (accepting, waits, tells) = (accepting(), Arc::clone(&gate), Arc::clone(&told));
+    let inspector: Inspector = Arc::new(move |posted, now, effort| {
+        waits.wait();
+        tells.fetch_add(1, Ordering::AcqRel);
+        accepting(posted, now, effort)
+    });
+    let bench = Bench::start("", inspector).await;
+    // answered before it is judged
+    assert_eq!(bench.client(Speak::Http1).await.send(post("/login.srf"), full(POSTED)).await.status, StatusCode::OK);
+    let stopped = tokio::spawn(bench.stop());
+    tokio::task::spawn_blocking(move || gate.wait()).await.unwrap();
+    stopped.await.unwrap();
+    assert_eq!(told.load(Ordering::Acquire), 1);
+}
+
+/// Bad signatures cost a verdict each, and only so many of them a look at what was done to the document.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_bad_signatures_buy_no_more_than_twenty_diagnoses_a_second() {
+    const POSTS: usize = 400;
+    let (verdicts, diagnoses) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (cheap, dear) = (Arc::clone(&verdicts), Arc::clone(&diagnoses));
+    let broken = samlgate::verdict::Finding::fail(Code::SignatureInvalid, "no key verifies it");
+    let accepting = accepting();
+    let inspector: Inspector = Arc::new(move |posted, now, effort| {
+        match effort {
+            Effort::Verdict => cheap.fetch_add(1, Ordering::AcqRel),
+            Effort::Diagnose => dear.fetch_add(1, Ordering::AcqRel),
+        };
+        let mut inspection = accepting(posted, now, effort);
+        inspection.verdict.accepted = false;
+        for check in &mut inspection.verdict.checks {
+            if check.id == samlgate::verdict::CheckId::Signature {
+                *check = samlgate::verdict::Check::from_findings(check.id, vec![broken.clone()]);
+            }
+        }
+        inspection
+    });
+    let bench = Bench::start("", inspector).await;
+    let start = Instant::now();
+    let mut client = bench.client(Speak::Http1).await;
+    for _ in 0..POSTS {
+        assert_eq!(client.send(post("/login.srf"), full(POSTED)).await.status, StatusCode::OK);
+    }
+    bench
+        .until(&format!("samlgate_responses_total{{federation=\"domain.company\",verdict=\"rejected\"}} {POSTS}"))
+        .await;
+    let seconds = start.elapsed().as_secs_f64();
+    let (verdicts, diagnoses) = (verdicts.load(Ordering::Acquire), diagnoses.load(Ordering::Acquire));
+    assert_eq!(verdicts, POSTS);
+    // the bucket is full at the start
+    assert!(diagnoses >= 20 && diagnoses as f64 <= 20.0 + 20.0 * seconds + 1.0, "{diagnoses} in {seconds} s");
+    bench.stop().await;
+}
