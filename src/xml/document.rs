@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::interner::Interner;
 use crate::verdict::Position;
@@ -93,8 +94,11 @@ pub enum NodeKind {
 /// A parsed document. It cannot be changed: what was digested is what is read.
 #[derive(Debug)]
 pub struct Document {
-    pub(super) source: String,
+    source: String,
     pub(super) tree: Tree,
+    /// Positions of the first byte and of every so many after it, made when one is asked for: a flood of findings, each
+    /// counted from the beginning, would take the square of the document's length.
+    marks: OnceLock<Vec<Position>>,
 }
 
 /// What the parser makes of the source.
@@ -118,6 +122,10 @@ pub(super) const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 pub(super) const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 
 impl Document {
+    pub(super) fn new(source: String, tree: Tree) -> Self {
+        Self { source, tree, marks: OnceLock::new() }
+    }
+
     pub(super) fn node(&self, id: NodeId) -> Option<&Node> {
         self.tree.nodes.get(id.index())
     }
@@ -257,7 +265,7 @@ impl Document {
 
     /// Where an attribute stands.
     pub fn attribute_position(&self, attribute: &Attribute) -> Position {
-        position(&self.source, attribute.at as usize)
+        self.position_at(attribute.at as usize)
     }
 
     /// The text of a text node; empty for any other.
@@ -289,16 +297,68 @@ impl Document {
 
     /// Where a node begins.
     pub fn position(&self, id: NodeId) -> Position {
-        position(&self.source, self.node(id).map_or(0, |node| node.at as usize))
+        self.position_at(self.node(id).map_or(0, |node| node.at as usize))
+    }
+
+    fn position_at(&self, offset: usize) -> Position {
+        let bytes = self.source.as_bytes();
+        let marks = self.marks.get_or_init(|| {
+            let mut marks = vec![BEGINNING];
+            for chunk in bytes.chunks(MARKED) {
+                marks.extend(marks.last().map(|last| further(*last, chunk)));
+            }
+            marks
+        });
+        let nearest = marks.get(offset / MARKED).copied().unwrap_or(BEGINNING);
+        further(nearest, bytes.get(offset - offset % MARKED..offset).unwrap_or_default())
     }
 }
 
+/// Bytes from one known position to the next.
+const MARKED: usize = 1024;
+const BEGINNING: Position = Position { line: 1, column: 1 };
+
 /// Line and column of an offset, both from 1; a column is a character.
 pub(super) fn position(source: &str, offset: usize) -> Position {
-    let before = source.get(..offset).unwrap_or(source);
-    let line_start = memchr::memrchr(b'\n', before.as_bytes()).map_or(0, |at| at + 1);
-    let lines = memchr::memchr_iter(b'\n', before.as_bytes()).count();
-    let column = before.get(line_start..).unwrap_or_default().chars().count();
-    let number = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
-    Position { line: number(lines), column: number(column) }
+    let bytes = source.as_bytes();
+    further(BEGINNING, bytes.get(..offset).unwrap_or(bytes))
+}
+
+/// The position behind these bytes, which may begin and end within a character.
+fn further(from: Position, bytes: &[u8]) -> Position {
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let characters = |bytes: &[u8]| number(bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count());
+    match memchr::memrchr(b'\n', bytes) {
+        None => Position { line: from.line, column: from.column.saturating_add(characters(bytes)) },
+        Some(last) => Position {
+            line: from.line.saturating_add(number(memchr::memchr_iter(b'\n', bytes).count())),
+            column: characters(bytes.get(last..).unwrap_or_default()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MARKED, NodeId, position};
+    use crate::limits::Limits;
+    use crate::xml::parse;
+
+    #[test]
+    fn positions_are_the_same_whether_counted_from_a_mark_or_from_the_beginning() {
+        // characters of every length lie across the marks
+        let line = "<é>ß山\u{1f600}</é> \t<b/><!--é-->";
+        let source = format!("<a>{}\n\n{}</a>", line.repeat(99), format!("{line}\n").repeat(200));
+        assert!(source.len() > 8 * MARKED);
+        let document =
+            parse(source.clone().into_bytes(), &Limits::default()).unwrap_or_else(|error| unreachable!("{error}"));
+        for id in document.descendants(NodeId::DOCUMENT) {
+            let at = document.node(id).map_or(0, |node| node.at as usize);
+            assert_eq!(document.position(id), position(&source, at), "{at}");
+            let before = &source.as_bytes()[..at];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let column = source[..at].chars().rev().take_while(|c| *c != '\n').count() + 1;
+            let counted = document.position(id);
+            assert_eq!((counted.line as usize, counted.column as usize), (line, column), "{at}");
+        }
+    }
 }

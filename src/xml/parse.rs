@@ -39,7 +39,7 @@ pub fn parse(bytes: Vec<u8>, limits: &Limits) -> Result<Document, XmlError> {
         }
     }
     match Parser::new(&source, limits).run() {
-        Ok(tree) => Ok(Document { source, tree }),
+        Ok(tree) => Ok(Document::new(source, tree)),
         Err((problem, at)) => Err(XmlError { problem, at: position(&source, at) }),
     }
 }
