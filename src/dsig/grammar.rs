@@ -3,7 +3,7 @@
 use crate::xml::{Algorithm, Document, NodeId, NodeKind};
 
 /// Namespace of XML signatures.
-pub(super) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
+pub(crate) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
 const EXCLUSIVE: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 

@@ -9,6 +9,9 @@ use crate::xml::{Document, NodeId};
 
 /// Certificates that are looked at; intermediates may stand beside the signer's own.
 const LOOKED_AT: usize = 4;
+/// Characters of a certificate that is looked at. Real ones have one to four thousand; parsing and naming a huge one buys
+/// a stranger time and a report as long as itself.
+const LONGEST: usize = 32 * 1024;
 
 /// A certificate that a signature names.
 #[derive(Debug, Clone)]
@@ -30,7 +33,11 @@ pub(super) fn named(document: &Document, signature: NodeId, keys: &[&TrustedKey]
     let mut named: Vec<NamedCertificate> = certificates
         .take(LOOKED_AT)
         .filter_map(|node| {
-            let text: String = document.text_in(node).chars().filter(|c| !c.is_ascii_whitespace()).collect();
+            let written = document.text_in(node);
+            if written.len() > LONGEST {
+                return None;
+            }
+            let text: String = written.chars().filter(|c| !c.is_ascii_whitespace()).collect();
             let certificate = Certificate::from_der(&STANDARD.decode(text).ok()?).ok()?;
             let registered = keys.iter().position(|key| key.certificate().der == certificate.der);
             Some(NamedCertificate { certificate, registered, node })

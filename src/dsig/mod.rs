@@ -12,6 +12,7 @@ mod verify;
 pub use algorithm::{Hash, SignatureAlgorithm, SignatureScheme};
 pub use digest::CanonicalError;
 pub use failure::{AlgorithmError, Failure, ValueError};
+pub(crate) use grammar::DS;
 pub use grammar::ShapeError;
 pub use key::{Certificate, KeyError, KeyKind, TrustedKey};
 pub use key_info::NamedCertificate;

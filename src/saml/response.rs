@@ -1,6 +1,7 @@
 //! The response around an assertion ([SAMLCore 3.3.3]), and what else stands in the document that must not.
 
 use super::{ASSERTION, Once, PROTOCOL};
+use crate::dsig::DS;
 use crate::xml::{Document, NodeId, NodeKind};
 
 /// What a document is, by its root element.
@@ -152,7 +153,7 @@ impl<'d> Response<'d> {
         for child in document.children(self.node) {
             let place = match (document.namespace(child), document.local_name(child)) {
                 (ASSERTION, "Issuer") => 0,
-                (_, "Signature") => 1,
+                (DS, "Signature") => 1,
                 (PROTOCOL, "Extensions") => 2,
                 (PROTOCOL, "Status") => 3,
                 // their number is judged by the survey

@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -322,6 +324,33 @@ fn a_signed_response_without_an_assertion_vouches_for_nothing() {
     let xml = SIGNERS[1].sign(&xml, "");
     let verdict = judged(&judge_of(&SIGNERS[1]), Posted::Xml(xml.as_bytes()), now(), Effort::Verdict);
     assert!(!verdict.accepted && verdict.claims.is_none() && verdict.signature.is_none());
+}
+
+#[test]
+fn a_signature_of_another_namespace_has_no_place_in_a_response() {
+    let shape = Shape::plain();
+    let xml = shape.signed().replace("<samlp:Status>", "<x:Signature xmlns:x=\"urn:x\"/><samlp:Status>");
+    let verdict = judged(&judge_of(&SIGNERS[shape.signer]), Posted::Xml(xml.as_bytes()), now(), Effort::Verdict);
+    assert_eq!(verdict.with_outcome(Outcome::Fail).collect::<Vec<_>>(), [CheckId::Assertion]);
+}
+
+#[test]
+fn a_certificate_of_absurd_size_is_not_looked_at() {
+    let judge = judge_of(&SIGNERS[0]);
+    let xml = Shape::plain().signed();
+    for (names, failing) in [(1, CheckId::SigningKey), (2_000, CheckId::Signature)] {
+        let names: Vec<String> = (0..names).map(|name| format!("host-{name}.test")).collect();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+        let key_info = format!(
+            "<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></ds:Signature>",
+            STANDARD.encode(certificate.der())
+        );
+        // RSA is registered: an algorithm of its kind, so that only the key can be wrong
+        let xml = xml.replace("</ds:Signature>", &key_info).replace("#ecdsa-sha256", "#rsa-sha256");
+        let verdict = judged(&judge, Posted::Xml(xml.as_bytes()), now(), Effort::Diagnose);
+        assert_eq!(verdict.with_outcome(Outcome::Fail).collect::<Vec<_>>(), [failing]);
+    }
 }
 
 #[test]
