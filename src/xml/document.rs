@@ -354,9 +354,9 @@ mod tests {
         for id in document.descendants(NodeId::DOCUMENT) {
             let at = document.node(id).map_or(0, |node| node.at as usize);
             assert_eq!(document.position(id), position(&source, at), "{at}");
-            let before = &source.as_bytes()[..at];
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-            let column = source[..at].chars().rev().take_while(|c| *c != '\n').count() + 1;
+            let before = source.get(..at).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
             let counted = document.position(id);
             assert_eq!((counted.line as usize, counted.column as usize), (line, column), "{at}");
         }
