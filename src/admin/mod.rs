@@ -20,6 +20,8 @@ use crate::observe::{Listener, Metrics, Route};
 const CONNECTIONS: usize = 64;
 /// For the head of a request, and the wait for it.
 const HEAD_TIME: Duration = Duration::from_secs(30);
+/// For one connection: whoever does not read what was asked for must not keep its place.
+const LIFE: Duration = Duration::from_secs(600);
 const TEXT: &str = "text/plain; charset=utf-8";
 /// The text format that the library writes.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -60,7 +62,7 @@ async fn connection(stream: TcpStream, metrics: Arc<Metrics>, mut stop: watch::R
         .serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         // what breaks here is the connection of somebody who looks on
-        _ = connection => {}
+        _ = tokio::time::timeout(LIFE, connection) => {}
         _ = stop.wait_for(|stop| *stop) => {}
     }
 }

@@ -1,5 +1,7 @@
 //! The wiring: from a configuration to a running service, for `serve` and the tests alike.
 
+mod descriptors;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +67,7 @@ pub async fn start_with(config: Config, inspector: Inspector, now: fn() -> Times
     let metrics = Arc::new(Metrics::new(Vocabulary { domains: domains.collect(), kinds }).map_err(AppError::Metrics)?);
 
     let body_bytes = config.judge.limits.body_bytes;
-    let usual = Bounds::default();
+    let usual = descriptors::within(Bounds::default());
     let settings = proxy::Settings {
         mode: config.mode,
         pass_unjudged: config.pass_unjudged,

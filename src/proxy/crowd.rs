@@ -92,13 +92,14 @@ impl Member {
         Open(Arc::clone(self))
     }
 
-    /// Ends when there was no request for as long as `idle`, or there is one and nothing came of it for as long as `stalled`.
+    /// Ends when from now on there was no request for as long as `idle`, or there is one and nothing came of it for as long as
+    /// `stalled`.
     pub(super) async fn quiet(&self, idle: Duration, stalled: Duration) {
         let began = Instant::now();
         loop {
             let changed = self.changed.notified();
-            let time = if self.is_quiet() { idle } else { stalled };
-            let end = self.since().max(began) + time;
+            let since = self.since();
+            let end = if self.is_quiet() { since.max(began) + idle } else { since + stalled };
             if Instant::now() >= end {
                 return;
             }
@@ -217,6 +218,8 @@ mod tests {
         let open = present.member.open();
         assert!(tokio::time::timeout(SHORT * 3, present.member.quiet(SHORT, LONG)).await.is_err());
         present.member.quiet(LONG, SHORT).await;
+        // and stays stalled
+        assert!(tokio::time::timeout(Duration::ZERO, present.member.quiet(LONG, SHORT)).await.is_ok());
 
         // the end of a request is noticed by whoever waits already
         let start = Instant::now();

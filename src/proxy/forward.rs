@@ -27,7 +27,7 @@ const IDLE_CONNECTIONS: usize = 64;
 /// Shorter than what servers and balancers keep, so that they do not close under a request.
 const IDLE_TIME: Duration = Duration::from_secs(15);
 /// Bytes of one connection that wait to be sent or read; the head of an answer must fit.
-const BUFFER: usize = 128 * 1024;
+const BUFFER: usize = 64 * 1024;
 
 /// The one upstream, and the connections to it.
 #[derive(Debug, Clone)]

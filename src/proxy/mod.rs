@@ -99,7 +99,7 @@ impl Default for Bounds {
             idle: Duration::from_secs(60),
             // longer than `body` and `answer` together
             stalled: Duration::from_secs(120),
-            forwarded: 1024,
+            forwarded: 4096,
             connect: Duration::from_secs(5),
             answer: Duration::from_secs(60),
         }

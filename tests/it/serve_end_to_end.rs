@@ -43,6 +43,11 @@ struct Stage {
 impl Stage {
     /// Starts the program; `mode` and `policy` go into its configuration.
     fn start(mode: &str, policy: &str) -> Self {
+        Self::start_with(mode, policy, Command::new(assert_cmd::cargo::cargo_bin!("samlgate")))
+    }
+
+    /// The same by a command of the caller's, to which the arguments are added.
+    fn start_with(mode: &str, policy: &str, mut command: Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         let made = rcgen::generate_simple_self_signed([HOST_NAME.to_owned()]).unwrap();
@@ -89,7 +94,7 @@ mfa_behavior = "acceptIfMfaDoneByFederatedIdp"
 "#
             ),
         );
-        let mut child = Command::new(assert_cmd::cargo::cargo_bin!("samlgate"))
+        let mut child = command
             .args(["serve", "--config"])
             .arg(folder.path().join("samlgate.toml"))
             .stdin(Stdio::null())
@@ -380,6 +385,19 @@ fn sigterm_lets_a_request_in_flight_end_and_the_program_exits_in_peace() {
         assert!(stage.record.lock().unwrap()[0].body == *sound);
         assert_eq!(stage.line("request_id", "in-flight")["verdict"], "accepted");
     }
+}
+
+#[test]
+fn silent_connections_in_any_number_keep_nobody_out() {
+    let mut few_files = Command::new("sh");
+    few_files.args(["-c", "ulimit -n 300; exec \"$0\" \"$@\""]).arg(assert_cmd::cargo::cargo_bin!("samlgate"));
+    let stage = Stage::start_with("observe", "", few_files);
+    let silent: Vec<_> = (0..1_000).map_while(|_| std::net::TcpStream::connect(stage.reverse).ok()).collect();
+    assert_eq!(silent.len(), 1_000);
+    let begin = Instant::now();
+    assert_eq!(stage.post("--http2", "after-all", &cases()[0].form).status, "200 2");
+    assert!(begin.elapsed() < Duration::from_secs(25), "{:?}", begin.elapsed());
+    stage.stop();
 }
 
 /// Every fixture in one go over one connection, whatever the clock makes of it.
