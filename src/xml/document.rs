@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::interner::Interner;
+use super::position::Marks;
 use crate::verdict::Position;
 
 /// A node of one [`Document`]. Numbers grow in document order.
@@ -95,6 +97,8 @@ pub enum NodeKind {
 pub struct Document {
     pub(super) source: String,
     pub(super) tree: Tree,
+    /// Where lines and columns are counted from; made when the first position is asked for.
+    marks: OnceLock<Marks>,
 }
 
 /// What the parser makes of the source.
@@ -118,6 +122,10 @@ pub(super) const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 pub(super) const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 
 impl Document {
+    pub(super) fn new(source: String, tree: Tree) -> Self {
+        Self { source, tree, marks: OnceLock::new() }
+    }
+
     pub(super) fn node(&self, id: NodeId) -> Option<&Node> {
         self.tree.nodes.get(id.index())
     }
@@ -257,7 +265,7 @@ impl Document {
 
     /// Where an attribute stands.
     pub fn attribute_position(&self, attribute: &Attribute) -> Position {
-        position(&self.source, attribute.at as usize)
+        self.position_of(attribute.at)
     }
 
     /// The text of a text node; empty for any other.
@@ -289,16 +297,10 @@ impl Document {
 
     /// Where a node begins.
     pub fn position(&self, id: NodeId) -> Position {
-        position(&self.source, self.node(id).map_or(0, |node| node.at as usize))
+        self.position_of(self.node(id).map_or(0, |node| node.at))
     }
-}
 
-/// Line and column of an offset, both from 1; a column is a character.
-pub(super) fn position(source: &str, offset: usize) -> Position {
-    let before = source.get(..offset).unwrap_or(source);
-    let line_start = memchr::memrchr(b'\n', before.as_bytes()).map_or(0, |at| at + 1);
-    let lines = memchr::memchr_iter(b'\n', before.as_bytes()).count();
-    let column = before.get(line_start..).unwrap_or_default().chars().count();
-    let number = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
-    Position { line: number(lines), column: number(column) }
+    fn position_of(&self, offset: u32) -> Position {
+        self.marks.get_or_init(|| Marks::of(&self.source)).position(&self.source, offset as usize)
+    }
 }
