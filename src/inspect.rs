@@ -278,8 +278,8 @@ fn is_b2b(claims: &Claims<'_>) -> bool {
 
 /// What was verified; none when any signature present failed.
 fn summary(signatures: &Signatures<'_>, response: &Response<'_>, keys: &[&TrustedKey]) -> Option<SignatureSummary> {
-    let all_hold = signatures.examined.iter().all(|examined| examined.result.is_ok());
-    let of = |node: NodeId| signatures.examined.iter().find(|examined| examined.parent == node);
+    let all_hold = signatures.examined().iter().all(|examined| examined.result.is_ok());
+    let of = |node: NodeId| signatures.examined().iter().find(|examined| examined.parent == node);
     let (on_response, on_assertion) = (of(response.node), response.assertion.and_then(of));
     let covers = match (on_response, on_assertion) {
         (Some(_), Some(_)) => Covers::Both,

@@ -157,6 +157,9 @@ pub(super) fn status(facts: &Facts<'_>) -> Findings {
     ]
 }
 
+/// Elements too many that are told of, of each kind.
+const FLOOD: usize = 4;
+
 /// `assertion`: exactly one, in plain text, in its place, and nothing else in the document that could be taken for one.
 pub(super) fn assertion(facts: &Facts<'_>) -> Findings {
     let response = facts.response;
@@ -180,7 +183,7 @@ pub(super) fn assertion(facts: &Facts<'_>) -> Findings {
                 .at(facts.at(response.node)),
         ),
     }
-    for further in &response.further {
+    for further in response.further.iter().take(FLOOD) {
         let name = document.written_name(*further).chars().take(80).collect::<String>();
         let parent = document.written_name(document.parent(*further)).chars().take(80).collect::<String>();
         findings.push(
@@ -190,7 +193,7 @@ pub(super) fn assertion(facts: &Facts<'_>) -> Findings {
                 .at(facts.at(*further)),
         );
     }
-    for unexpected in &response.unexpected {
+    for unexpected in response.unexpected.iter().take(FLOOD) {
         let name = document.written_name(*unexpected).chars().take(80).collect::<String>();
         let name = if name.is_empty() { "text".to_owned() } else { name };
         findings.push(

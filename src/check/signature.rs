@@ -29,7 +29,7 @@ pub(super) fn signing_key_and_signature(facts: &Facts<'_>) -> (Option<Findings>,
     if keys(facts).is_empty() {
         return (None, None);
     }
-    let examined = &facts.signatures.examined;
+    let examined = facts.signatures.examined();
     if examined.is_empty() {
         let unsigned = facts.claims.map(|claims| vec![unsigned(facts, claims.node)]);
         return (None, unsigned);
@@ -102,7 +102,7 @@ fn well(facts: &Facts<'_>, examined: &Examined) -> Option<Finding> {
     }
     let response_only = examined.parent == facts.response.node
         && facts.response.assertion.is_some()
-        && facts.signatures.examined.iter().all(|other| other.parent == facts.response.node);
+        && facts.signatures.examined().iter().all(|other| other.parent == facts.response.node);
     response_only.then(|| {
         Finding::warn("the Response is signed, the Assertion is not")
             .expected("a Signature in the Assertion")
@@ -192,7 +192,7 @@ fn shape_hint(error: &crate::dsig::ShapeError) -> &'static str {
 pub(super) fn algorithm(facts: &Facts<'_>) -> Option<Findings> {
     let mut findings = Findings::new();
     let mut judged = false;
-    for examined in &facts.signatures.examined {
+    for examined in facts.signatures.examined() {
         if let Err(Failure::Algorithm(error, node)) = &examined.result {
             findings.push(refused(error).at(facts.at(*node)));
             judged = true;
@@ -282,7 +282,7 @@ fn expected_uri(role: &str) -> &'static str {
 /// `certificate`: of the key that verified, else of the registered one that KeyInfo names.
 pub(super) fn certificate(facts: &Facts<'_>) -> Option<Findings> {
     let is_used = |index: usize| {
-        facts.signatures.examined.iter().any(|examined| match &examined.result {
+        facts.signatures.examined().iter().any(|examined| match &examined.result {
             Ok(by) => *by == index,
             Err(_) => examined.named.as_ref().is_some_and(|named| named.registered == Some(index)),
         })

@@ -101,13 +101,14 @@ pub(super) fn immutable_id(facts: &Facts<'_>, matched: &Matched<'_>) -> Option<F
 /// Name of an attribute that holds the ImmutableId where the NameID should: of the user who is meant, where that is known,
 /// else of anybody. The public guide for authentik leads to this.
 fn misplaced(claims: &Claims<'_>, directory: &Directory, meant: Option<&str>) -> Option<String> {
-    const LOOKED_AT: usize = 64;
+    const LOOKED_AT: usize = 1_000;
     let is_id = |text: &str| match meant {
         Some(meant) => text == meant,
         None => !text.is_empty() && matches!(directory.lookup(text), Lookup::One(_)),
     };
-    let mut names = claims.attributes().take(LOOKED_AT).map(|(name, _)| name);
-    let found = names.find(|name| claims.attribute_values(name).any(|value| is_id(&value.text)))?;
+    // each value once: under one name there may be thousands of attributes
+    let values = claims.attributes().flat_map(|(name, node)| claims.values_of(node).map(move |value| (name, value)));
+    let (found, _) = values.take(LOOKED_AT).find(|(_, value)| is_id(&value.text))?;
     Some(found.chars().take(120).collect())
 }
 

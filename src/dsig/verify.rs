@@ -45,9 +45,11 @@ impl<'d> Signed<'d> {
 #[derive(Debug)]
 pub struct Signatures<'d> {
     document: &'d Document,
-    /// One for each signature found, those of the Response and of the Assertion first.
-    pub examined: Vec<Examined>,
+    examined: Vec<Examined>,
 }
+
+/// Signatures out of place that are examined, of each kind: any one refuses the response, and a flood of them says no more.
+const OUT_OF_PLACE: usize = 4;
 
 /// One signature.
 #[derive(Debug)]
@@ -78,24 +80,28 @@ pub fn verify<'d>(document: &'d Document, signable: &[NodeId], context: &Context
         if let Some(signature) = signatures.next() {
             examined.push(examine(document, signature, *parent, context));
         }
-        examined.extend(signatures.map(|second| {
+        examined.extend(signatures.take(OUT_OF_PLACE).map(|second| {
             let name = document.local_name(*parent).to_owned();
             refused(document, second, *parent, context, ShapeError::Several(name))
         }));
     }
-    for node in document.descendants(NodeId::DOCUMENT) {
-        if document.local_name(node) == "Signature" && document.namespace(node) == DS {
-            let parent = document.parent(node);
-            if !signable.contains(&parent) {
-                let name = document.written_name(parent).to_owned();
-                examined.push(refused(document, node, parent, context, ShapeError::Stray(name)));
-            }
-        }
-    }
+    let strays = document
+        .descendants(NodeId::DOCUMENT)
+        .filter(|node| document.is(*node, DS, "Signature") && !signable.contains(&document.parent(*node)));
+    examined.extend(strays.take(OUT_OF_PLACE).map(|stray| {
+        let parent = document.parent(stray);
+        let name = document.written_name(parent).to_owned();
+        refused(document, stray, parent, context, ShapeError::Stray(name))
+    }));
     Signatures { document, examined }
 }
 
 impl<'d> Signatures<'d> {
+    /// One for each signature found, those of the Response and of the Assertion first; of those out of place, the first few.
+    pub fn examined(&self) -> &[Examined] {
+        &self.examined
+    }
+
     /// Proof that an element is vouched for: every signature there is holds, and one of them covers the element.
     pub fn signed(&self, node: NodeId) -> Option<Signed<'d>> {
         let all_hold = self.examined.iter().all(|examined| examined.result.is_ok());

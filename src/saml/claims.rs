@@ -185,13 +185,15 @@ impl<'d> Claims<'d> {
             .map(|attribute| (document.attribute(attribute, "Name").unwrap_or_default(), attribute))
     }
 
+    /// Every value of one Attribute.
+    pub fn values_of(&self, attribute: NodeId) -> impl Iterator<Item = Value<'d>> + use<'d> {
+        let document = self.document;
+        document.children_named(attribute, ASSERTION, "AttributeValue").map(|value| Value::of(document, value))
+    }
+
     /// Every value of every attribute of this name.
     pub fn attribute_values(&self, name: &str) -> impl Iterator<Item = Value<'d>> {
-        let document = self.document;
-        self.attributes()
-            .filter(move |(found, _)| *found == name)
-            .flat_map(|(_, attribute)| document.children_named(attribute, ASSERTION, "AttributeValue"))
-            .map(|value| Value::of(document, value))
+        self.attributes().filter(move |(found, _)| *found == name).flat_map(|(_, attribute)| self.values_of(attribute))
     }
 
     /// The bearer confirmation, where there is one.

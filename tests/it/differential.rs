@@ -129,7 +129,7 @@ fn compare(sample: &Sample, folder: &Path) -> (Vec<String>, Vec<&'static str>) {
     let signatures = dsig::verify(&document, &signable, &context);
     let places: Vec<NodeId> =
         document.descendants(NodeId::DOCUMENT).filter(|node| document.is(*node, DS, "Signature")).collect();
-    for examined in &signatures.examined {
+    for examined in signatures.examined() {
         let outcome = match &examined.result {
             Ok(_) if !response.id_problems.is_empty() => "IDs are not unique (R5)",
             Ok(_) => "holds",

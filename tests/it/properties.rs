@@ -324,6 +324,29 @@ fn a_signed_response_without_an_assertion_vouches_for_nothing() {
     assert!(!verdict.accepted && verdict.claims.is_none() && verdict.signature.is_none());
 }
 
+#[test]
+fn a_flood_is_refused_in_a_few_words() {
+    const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
+    let floods = [
+        (format!("<x:S xmlns:x=\"{DS}\">"), "<x:Signature/>", "</x:S>"),
+        ("<saml:X>".to_owned(), "<saml:Assertion/>", "</saml:X>"),
+        (String::new(), "<saml:AuthnStatement AuthnInstant=\"\"/>", ""),
+        ("<saml:Conditions>".to_owned(), "<saml:AudienceRestriction/>", "</saml:Conditions>"),
+        ("<saml:AttributeStatement>".to_owned(), "<saml:Attribute Name=\"a\"/>", "</saml:AttributeStatement>"),
+    ];
+    let shape = Shape::plain();
+    let judge = judge_of(&SIGNERS[shape.signer]);
+    let genuine = shape.signed();
+    for (open, one, close) in floods {
+        let flood = format!("{open}{}{close}</saml:Assertion>", one.repeat(5_000));
+        let xml = genuine.replace("</saml:Assertion>", &flood);
+        let verdict = judged(&judge, Posted::Xml(xml.as_bytes()), now(), Effort::Diagnose);
+        assert!(!verdict.accepted, "{one}");
+        let told: usize = verdict.checks.iter().map(|check| format!("{:?}", check.detail).len()).sum();
+        assert!(told < 20_000, "{one}: {told} bytes are told");
+    }
+}
+
 /// Bytes that mean something to a parser or to a verifier.
 const TOKENS: [&str; 28] = [
     "<",
