@@ -190,8 +190,11 @@ impl Judge {
 
         let keys: Vec<&TrustedKey> = federation.iter().flat_map(|known| &known.keys).map(|known| &known.key).collect();
         let context = Context { keys: &keys, limits: &self.limits, diagnose: effort == Effort::Diagnose };
-        let signable: Vec<NodeId> = [Some(response.node), response.assertion].into_iter().flatten().collect();
-        let signatures = dsig::verify(document, &signable, &context);
+        let signable: &[NodeId] = match response.assertion {
+            Some(assertion) => &[response.node, assertion],
+            None => &[response.node],
+        };
+        let signatures = dsig::verify(document, signable, &context);
 
         let claims = response.assertion.map(|assertion| match signatures.signed(assertion) {
             Some(signed) => Claims::of_signed(&signed),
@@ -248,7 +251,7 @@ impl Judge {
             let findings = (id <= reached).then(|| found.next()).flatten().map(|(_, findings)| findings);
             (id, findings.filter(|findings| judged_at_all || !findings.is_empty()))
         });
-        let outcomes = check::conclude(judged.collect(), &self.policy);
+        let outcomes = check::conclude(judged, &self.policy);
         let verdict = Verdict {
             checks: outcomes.checks,
             accepted: false,
@@ -289,7 +292,7 @@ fn summary(signatures: &Signatures<'_>, response: &Response<'_>, keys: &[&Truste
         covers,
         algorithm: examined.algorithm?.as_str(),
         digest: examined.digest?.as_str(),
-        thumbprint: key.thumbprint().to_owned(),
-        thumbprint_sha256: key.thumbprint_sha256().to_owned(),
+        thumbprint: key.thumbprint().clone(),
+        thumbprint_sha256: key.thumbprint_sha256().clone(),
     })
 }

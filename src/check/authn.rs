@@ -23,15 +23,15 @@ pub(super) fn authn_context(facts: &Facts<'_>) -> Option<Findings> {
     let class = claims.authn_context();
     let text = class.map_or("", |class| class.text.as_ref());
     let node = class.map_or(claims.node, |class| class.node);
-    let at = facts.at(node);
-    let got = if class.is_some() { text.to_owned() } else { "no AuthnContextClassRef".to_owned() };
+    let at = || facts.at(node);
+    let got = || if class.is_some() { text.to_owned() } else { "no AuthnContextClassRef".to_owned() };
     if !required.is_empty() && !required.iter().any(|required| required == text) {
         findings.push(
             Finding::refuse("the context class is none of those that the configuration requires")
                 .expected(required.join(" or "))
-                .got(got.clone())
+                .got(got())
                 .hint("the identity provider did not do what is required, or does not say so: set AuthnContextClassRef after the second factor (authentik: AuthnContextClassRef Property Mapping)")
-                .at(at),
+                .at(at()),
         );
     }
     let Some(behavior) = behavior else {
@@ -45,7 +45,7 @@ pub(super) fn authn_context(facts: &Facts<'_>) -> Option<Findings> {
                 .hint("set federatedIdpMfaBehavior to acceptIfMfaDoneByFederatedIdp to let the identity provider's MFA count")
         }
         (_, true) => {
-            return Some(if findings.is_empty() { vec![satisfied().at(at)] } else { findings });
+            return Some(if findings.is_empty() { vec![satisfied().at(at())] } else { findings });
         }
         (MfaBehavior::AcceptIfMfaDoneByFederatedIdp, false) => {
             Finding::warn("no MFA claim: where a policy asks for MFA, Entra asks the user itself")
@@ -58,7 +58,7 @@ pub(super) fn authn_context(facts: &Facts<'_>) -> Option<Findings> {
                 .hint(missing_hint(claims))
         }
     };
-    findings.push(labelled.expected(MULTIPLE_AUTHN).got(got).at(at));
+    findings.push(labelled.expected(MULTIPLE_AUTHN).got(got()).at(at()));
     Some(findings)
 }
 

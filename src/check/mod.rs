@@ -61,11 +61,11 @@ pub struct Before {
     pub encoding: Findings,
 }
 
-/// Findings for every check, in order; `None` where nothing was judged and nothing is to be said.
-pub type Judged = Vec<(CheckId, Option<Findings>)>;
+/// What a check found; `None` where nothing was judged and nothing is to be said.
+pub type Judged = (CheckId, Option<Findings>);
 
 /// Judges a response by every check, whatever the others say: a tester must see every fault in one go.
-pub fn run_all(facts: &Facts<'_>, mut before: Before) -> Judged {
+pub fn run_all(facts: &Facts<'_>, mut before: Before) -> [Judged; CheckId::ALL.len()] {
     let (mut signing_key, mut signature) = signature::signing_key_and_signature(facts);
     let matched = user::matched(facts);
     let mut judge = |id| match id {
@@ -93,7 +93,7 @@ pub fn run_all(facts: &Facts<'_>, mut before: Before) -> Judged {
         CheckId::InResponseTo => Some(correlation::in_response_to(facts)),
         CheckId::Replay => None,
     };
-    CheckId::ALL.into_iter().map(|id| (id, judge(id))).collect()
+    CheckId::ALL.map(|id| (id, judge(id)))
 }
 
 /// What the checks come to: one [`Check`] for every id, whether the message is accepted, and what Entra will answer.
@@ -108,7 +108,7 @@ pub struct Outcomes {
 }
 
 /// Applies the policy. The prediction is taken before: it says what Entra does, not what the operator asked to refuse.
-pub fn conclude(judged: Judged, policy: &Policy) -> Outcomes {
+pub fn conclude(judged: impl IntoIterator<Item = Judged>, policy: &Policy) -> Outcomes {
     let mut predicted = None;
     let mut accepted = true;
     let mut checks = Vec::with_capacity(CheckId::ALL.len());

@@ -281,18 +281,15 @@ fn expected_uri(role: &str) -> &'static str {
 
 /// `certificate`: of the key that verified, else of the registered one that KeyInfo names.
 pub(super) fn certificate(facts: &Facts<'_>) -> Option<Findings> {
-    let mut indices: Vec<usize> = facts
-        .signatures
-        .examined()
-        .iter()
-        .filter_map(|examined| match &examined.result {
-            Ok(index) => Some(*index),
-            Err(_) => examined.named.as_ref()?.registered,
+    let is_used = |index: usize| {
+        facts.signatures.examined().iter().any(|examined| match &examined.result {
+            Ok(by) => *by == index,
+            Err(_) => examined.named.as_ref().is_some_and(|named| named.registered == Some(index)),
         })
-        .collect();
-    indices.dedup();
-    let used: Vec<&RegisteredKey> = indices.into_iter().filter_map(|index| keys(facts).get(index)).collect();
-    (!used.is_empty()).then(|| used.into_iter().flat_map(|registered| one_certificate(facts, registered)).collect())
+    };
+    let used = || (0..).zip(keys(facts)).filter(|(index, _)| is_used(*index));
+    used().next()?;
+    Some(used().flat_map(|(_, registered)| one_certificate(facts, registered)).collect())
 }
 
 fn one_certificate(facts: &Facts<'_>, registered: &RegisteredKey) -> Findings {

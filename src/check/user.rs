@@ -42,7 +42,7 @@ pub(super) fn immutable_id(facts: &Facts<'_>, matched: &Matched<'_>) -> Option<F
     let name_id = facts.claims?.name_id.first.as_ref()?;
     let text = name_id.value.text.as_ref();
     let length = text.chars().count();
-    let at = facts.at(name_id.value.node);
+    let at = || facts.at(name_id.value.node);
     let got = || if text.is_empty() { Text::plain("an empty NameID") } else { Text::personal(text) };
     let mut findings = Findings::new();
     match matched {
@@ -55,7 +55,7 @@ pub(super) fn immutable_id(facts: &Facts<'_>, matched: &Matched<'_>) -> Option<F
                     .expected("exactly one user")
                     .got(got())
                     .hint("Entra keeps ImmutableIds unique: the export is old or joins several tenants")
-                    .at(at),
+                    .at(at()),
             );
         }
         Matched::Nobody(directory) => {
@@ -69,7 +69,7 @@ pub(super) fn immutable_id(facts: &Facts<'_>, matched: &Matched<'_>) -> Option<F
                     .expected("the onPremisesImmutableId of exactly one user")
                     .hint(general_hint()),
             };
-            let finding = finding.got(got()).at(at);
+            let finding = finding.got(got()).at(at());
             // the id may be there, only in another place: then nothing has to be written, only set
             let meant = near_miss.as_ref().and_then(|near_miss| near_miss.immutable_id.as_ref()).map(Personal::expose);
             findings.push(match facts.claims.and_then(|claims| misplaced(claims, directory, meant)) {
@@ -86,13 +86,13 @@ pub(super) fn immutable_id(facts: &Facts<'_>, matched: &Matched<'_>) -> Option<F
             Finding::fail(Code::UserUnknown, format!("the NameID has {length} characters"))
                 .expected(format!("at most {ID_MAX}"))
                 .got(got())
-                .at(at),
+                .at(at()),
         );
     } else if length > ID_LONG {
         findings.push(
             Finding::warn(format!("the NameID has {length} characters, close to the limit of {ID_MAX}"))
                 .got(got())
-                .at(at),
+                .at(at()),
         );
     }
     Some(findings)
@@ -160,8 +160,8 @@ pub(super) fn domain_policy(facts: &Facts<'_>, matched: &Matched<'_>) -> Option<
 
 /// Whether a domain is another one or lies below it.
 fn is_within(domain: &str, root: &str) -> bool {
-    let (domain, root) = (domain.to_ascii_lowercase(), root.to_ascii_lowercase());
-    domain == root || domain.strip_suffix(&root).is_some_and(|rest| rest.ends_with('.'))
+    let (rest, end) = domain.split_at_checked(domain.len().saturating_sub(root.len())).unwrap_or((domain, ""));
+    end.eq_ignore_ascii_case(root) && (rest.is_empty() || rest.ends_with('.'))
 }
 
 /// `idp_email`: documented as required, seen not to be checked.
@@ -183,9 +183,9 @@ pub(super) fn idp_email(facts: &Facts<'_>, matched: &Matched<'_>) -> Option<Find
             None => finding.got("none"),
         }]);
     };
-    let at = facts.at(first.node);
+    let at = || facts.at(first.node);
     if second.is_some() {
-        return Some(vec![Finding::warn("the attribute IDPEmail has several values").expected("one value").at(at)]);
+        return Some(vec![Finding::warn("the attribute IDPEmail has several values").expected("one value").at(at())]);
     }
     let Matched::One(user) = matched else { return None };
     if first.text.eq_ignore_ascii_case(user.upn) && !first.has_elements {
@@ -196,6 +196,6 @@ pub(super) fn idp_email(facts: &Facts<'_>, matched: &Matched<'_>) -> Option<Find
             .expected(Text::personal(user.upn))
             .got(Text::personal(first.text.as_ref()))
             .hint("the mapping of IDPEmail must return the user principal name, not the mail address")
-            .at(at),
+            .at(at()),
     ])
 }

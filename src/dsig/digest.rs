@@ -6,39 +6,48 @@ use super::algorithm::Hash;
 use crate::xml::{Canonical, Overflow, Sink};
 
 /// Collects small writes, since a call into the library costs more than the few bytes of most of them.
-const BUFFER: usize = 4096;
+const BUFFER: usize = 1024;
 
 struct HashSink {
     context: Context,
-    buffer: Vec<u8>,
+    buffer: [u8; BUFFER],
+    filled: usize,
     left: usize,
 }
 
 impl Sink for HashSink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Overflow> {
         self.left = self.left.checked_sub(bytes.len()).ok_or(Overflow)?;
-        if self.buffer.len() + bytes.len() > BUFFER {
-            self.context.update(&self.buffer);
-            self.buffer.clear();
+        if self.filled + bytes.len() > BUFFER {
+            self.flush();
         }
-        if bytes.len() > BUFFER {
-            self.context.update(bytes);
-        } else {
-            self.buffer.extend_from_slice(bytes);
+        match self.buffer.get_mut(self.filled..self.filled + bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.filled += bytes.len();
+            }
+            None => self.context.update(bytes),
         }
         Ok(())
     }
 }
 
+impl HashSink {
+    fn flush(&mut self) {
+        self.context.update(self.buffer.get(..self.filled).unwrap_or_default());
+        self.filled = 0;
+    }
+}
+
 /// The digest of a canonical form of at most `longest` bytes.
 pub(super) fn digest(hash: Hash, form: &Canonical<'_>, longest: usize) -> Result<Digest, CanonicalError> {
-    let mut sink =
-        HashSink { context: Context::new(hash.backend()), buffer: Vec::with_capacity(BUFFER), left: longest };
+    let context = Context::new(hash.backend());
+    let mut sink = HashSink { context, buffer: [0; BUFFER], filled: 0, left: longest };
     form.write(&mut sink).map_err(|Overflow| CanonicalError::TooLong(longest))?;
     if sink.left == longest {
         return Err(CanonicalError::Empty);
     }
-    sink.context.update(&sink.buffer);
+    sink.flush();
     Ok(sink.context.finish())
 }
 

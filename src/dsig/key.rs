@@ -1,5 +1,7 @@
 //! Keys that are trusted: parsed once, when they are registered, so that a verification does arithmetic alone.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 use jiff::Timestamp;
@@ -97,8 +99,8 @@ impl std::fmt::Display for KeyKind {
 #[derive(Clone)]
 pub struct TrustedKey {
     certificate: Certificate,
-    thumbprint: String,
-    thumbprint_sha256: String,
+    thumbprint: Arc<str>,
+    thumbprint_sha256: Arc<str>,
     kind: KeyKind,
     parsed: Vec<(SignatureAlgorithm, ParsedPublicKey)>,
 }
@@ -147,7 +149,7 @@ impl TrustedKey {
         if parsed.is_empty() && !matches!(kind, KeyKind::Rsa { .. }) {
             return Err(KeyError::UnknownKey("another elliptic curve".to_owned()));
         }
-        let (thumbprint, thumbprint_sha256) = (certificate.thumbprint(), certificate.thumbprint_sha256());
+        let (thumbprint, thumbprint_sha256) = (certificate.thumbprint().into(), certificate.thumbprint_sha256().into());
         Ok(Self { certificate, thumbprint, thumbprint_sha256, kind, parsed })
     }
 
@@ -157,12 +159,12 @@ impl TrustedKey {
     }
 
     /// SHA-1 thumbprint, as PowerShell shows it.
-    pub fn thumbprint(&self) -> &str {
+    pub fn thumbprint(&self) -> &Arc<str> {
         &self.thumbprint
     }
 
     /// SHA-256 thumbprint.
-    pub fn thumbprint_sha256(&self) -> &str {
+    pub fn thumbprint_sha256(&self) -> &Arc<str> {
         &self.thumbprint_sha256
     }
 

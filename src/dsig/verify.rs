@@ -308,8 +308,13 @@ fn wrong_length(candidates: &Candidates<'_>, value: &[u8]) -> Option<ValueError>
 
 /// Strict base64 but for XML white space, which producers wrap it with.
 fn base64_value(document: &Document, node: NodeId, name: &'static str) -> Result<Vec<u8>, Failure> {
-    let text: Vec<u8> = document.text_in(node).bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    base64_simd::STANDARD.decode_to_vec(&text).map_err(|_| Failure::Value(ValueError::NotBase64(name), node))
+    let text = document.text_in(node);
+    let mut value = Vec::with_capacity(text.len());
+    text.split_ascii_whitespace().for_each(|line| value.extend_from_slice(line.as_bytes()));
+    let decoded = base64_simd::STANDARD.decode_inplace(&mut value);
+    let length = decoded.map_err(|_| Failure::Value(ValueError::NotBase64(name), node))?.len();
+    value.truncate(length);
+    Ok(value)
 }
 
 fn encode(bytes: &[u8]) -> String {

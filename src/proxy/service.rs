@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode, Version};
 use jiff::Timestamp;
@@ -73,7 +73,7 @@ impl Proxy {
         let (taken, mut response) = match route(&self.settings.intercept, &parts, two_lengths) {
             Err(refusal) => {
                 // where nobody knows how long it is, nothing more is read
-                if unread && !two_lengths {
+                if unread && !two_lengths && !waits(&parts.headers) {
                     body::discard(body).await;
                 }
                 let response = answer::sentence(refusal.status(), refusal.sentence(), &request_id);
@@ -114,7 +114,9 @@ impl Proxy {
                 );
                 return if enforce {
                     let (status, sentence) = over(reason);
-                    body::discard(rest).await;
+                    if !waits(&parts.headers) {
+                        body::discard(rest).await;
+                    }
                     answer::closing(answer::sentence(status, sentence, request_id))
                 } else {
                     self.forwarded(parts, host, body::of_request(rest), in_flight, request_id).await
@@ -205,6 +207,11 @@ fn over(reason: crate::observe::Unjudged) -> (StatusCode, &'static str) {
             (StatusCode::SERVICE_UNAVAILABLE, "Too much is being judged just now. Please try again.")
         }
     }
+}
+
+/// Whether a client sends its body only when it is asked to: reading would ask it.
+fn waits(headers: &HeaderMap) -> bool {
+    headers.contains_key(EXPECT)
 }
 
 fn not_judged(request_id: &HeaderValue) -> Response<Body> {

@@ -181,12 +181,13 @@ impl Check {
 
     /// The check that these findings make: the worst leads, and the first of those; the sentences of the others follow it.
     /// No finding is a pass.
-    pub fn from_findings(id: CheckId, findings: Vec<Finding>) -> Self {
+    pub fn from_findings(id: CheckId, mut findings: Vec<Finding>) -> Self {
         let Some(outcome) = findings.iter().map(|finding| finding.outcome).max() else {
             return Self::silent(id, Outcome::Pass);
         };
-        let (lead, rest): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| finding.outcome == outcome);
-        let mut all = lead.into_iter().chain(rest);
+        // stable: among equals the first stays first
+        findings.sort_by_key(|finding| finding.outcome != outcome);
+        let mut all = findings.into_iter();
         let mut detail = all.next().map(|finding| finding.detail).unwrap_or_default();
         for (number, further) in all.enumerate() {
             // a flood of findings makes a long sentence and no better one

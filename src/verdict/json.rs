@@ -104,7 +104,7 @@ impl Serialize for SignatureReport<'_> {
         map.serialize_entry("covers", self.0.covers.as_str())?;
         map.serialize_entry("algorithm", self.0.algorithm)?;
         map.serialize_entry("digest", self.0.digest)?;
-        map.serialize_entry("thumbprint", &self.0.thumbprint)?;
+        map.serialize_entry("thumbprint", self.0.thumbprint.as_ref())?;
         map.end()
     }
 }

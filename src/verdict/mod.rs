@@ -12,6 +12,8 @@ pub use code::Code;
 pub use json::Report;
 pub use text::{Show, Text};
 
+use std::sync::Arc;
+
 use crate::personal::Personal;
 
 /// What came of one message: exactly one [`Check`] for every [`CheckId`], in order.
@@ -128,7 +130,7 @@ pub struct SignatureSummary {
     /// Short name of the digest algorithm, as `sha256`.
     pub digest: &'static str,
     /// SHA-1 of the certificate's DER in 40 upper-case hexadecimal digits, as PowerShell shows it.
-    pub thumbprint: String,
+    pub thumbprint: Arc<str>,
     /// SHA-256 of the certificate's DER, in upper-case hexadecimal digits.
-    pub thumbprint_sha256: String,
+    pub thumbprint_sha256: Arc<str>,
 }

@@ -14,9 +14,12 @@ pub enum Show {
     Hashed,
 }
 
-/// A sentence, part by part.
+/// A sentence, part by part. Most have one part alone, which needs no list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Text(Vec<Part>);
+pub struct Text {
+    first: Option<Part>,
+    more: Vec<Part>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -27,33 +30,44 @@ enum Part {
 impl Text {
     /// A sentence that speaks of nobody.
     pub fn plain(text: impl Into<Cow<'static, str>>) -> Self {
-        Self(vec![Part::Plain(text.into())])
+        Self { first: Some(Part::Plain(text.into())), more: Vec::new() }
     }
 
     /// A value about a person.
     pub fn personal(text: impl Into<Box<str>>) -> Self {
-        Self(vec![Part::Personal(Personal::new(text))])
+        Self { first: Some(Part::Personal(Personal::new(text))), more: Vec::new() }
     }
 
     /// The sentence continued.
     #[must_use]
     pub fn then(mut self, text: impl Into<Cow<'static, str>>) -> Self {
-        self.0.push(Part::Plain(text.into()));
+        self.push(Part::Plain(text.into()));
         self
     }
 
     /// The sentence continued with a value about a person.
     #[must_use]
     pub fn then_personal(mut self, text: impl Into<Box<str>>) -> Self {
-        self.0.push(Part::Personal(Personal::new(text)));
+        self.push(Part::Personal(Personal::new(text)));
         self
     }
 
     /// The sentence continued with another.
     #[must_use]
-    pub fn then_text(mut self, mut text: Self) -> Self {
-        self.0.append(&mut text.0);
+    pub fn then_text(mut self, text: Self) -> Self {
+        text.first.into_iter().chain(text.more).for_each(|part| self.push(part));
         self
+    }
+
+    fn push(&mut self, part: Part) {
+        match self.first {
+            Some(_) => self.more.push(part),
+            None => self.first = Some(part),
+        }
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.first.iter().chain(&self.more)
     }
 
     /// The sentence for this reader.
@@ -61,8 +75,7 @@ impl Text {
         match show {
             Show::Hashed => self.to_string(),
             Show::Personal => self
-                .0
-                .iter()
+                .parts()
                 .map(|part| match part {
                     Part::Plain(text) => text.as_ref(),
                     Part::Personal(text) => text.expose(),
@@ -74,7 +87,7 @@ impl Text {
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|part| match part {
+        self.parts().try_for_each(|part| match part {
             Part::Plain(text) => f.write_str(text),
             Part::Personal(text) => fmt::Display::fmt(text, f),
         })

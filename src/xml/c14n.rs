@@ -74,12 +74,13 @@ struct Writer<'a, S> {
     sink: &'a mut S,
     /// The URI that each prefix has in the output, by the number of the prefix.
     rendered: Vec<Option<u32>>,
+    /// What the prefixes had before, in the elements that are open.
     undo: Vec<(u32, Option<u32>)>,
     frames: Vec<Frame>,
     /// Numbers of the prefixes of InclusiveNamespaces that the document knows.
     listed: Vec<u32>,
-    namespaces: Vec<(u32, u32)>,
-    attributes: Vec<Attribute>,
+    /// The attributes of an element that does not have them in canonical order.
+    sorted: Vec<Attribute>,
 }
 
 impl<'a, S: Sink> Writer<'a, S> {
@@ -99,8 +100,7 @@ impl<'a, S: Sink> Writer<'a, S> {
             undo: Vec::with_capacity(16),
             frames: Vec::with_capacity(16),
             listed,
-            namespaces: Vec::with_capacity(8),
-            attributes: Vec::with_capacity(8),
+            sorted: Vec::new(),
         }
     }
 
@@ -171,22 +171,21 @@ impl<'a, S: Sink> Writer<'a, S> {
         let document = self.document;
         let apex = at == self.what.apex || self.frames.is_empty();
         let rendered = self.undo.len();
-        self.attributes.clear();
-        self.attributes.extend_from_slice(document.attributes(at));
-        self.namespaces.clear();
+        let attributes = document.attributes(at);
+        self.sorted.clear();
         if self.what.algorithm.exclusive {
-            self.visibly_used(name);
+            self.visibly_used(name, attributes);
             self.listed_in_scope(at, apex);
         } else if apex {
             self.all_in_scope(at);
-            self.inherited_xml_attributes(at);
+            self.inherited_xml_attributes(at, attributes);
         } else {
             self.declared(at, |_| true);
         }
         self.sink.write(b"<")?;
         self.sink.write(document.str(name.written).as_bytes())?;
-        self.write_namespaces()?;
-        self.write_attributes()?;
+        self.write_namespaces(rendered)?;
+        self.write_attributes(attributes)?;
         self.sink.write(b">")?;
         self.frames.push(Frame { end, name: name.written, rendered });
         Ok(())
@@ -202,18 +201,13 @@ impl<'a, S: Sink> Writer<'a, S> {
         }
         self.undo.push((prefix, *slot));
         *slot = Some(uri);
-        self.namespaces.push((prefix, uri));
     }
 
     /// Exclusive: the prefixes of the element and of its attributes ([xml-exc-c14n 3]).
-    fn visibly_used(&mut self, name: &Name) {
+    fn visibly_used(&mut self, name: &Name, attributes: &[Attribute]) {
         self.want(name.prefix, name.uri);
-        for index in 0..self.attributes.len() {
-            if let Some(attribute) = self.attributes.get(index).map(|attribute| attribute.name)
-                && attribute.prefix != NO_PREFIX
-            {
-                self.want(attribute.prefix, attribute.uri);
-            }
+        for attribute in attributes.iter().filter(|attribute| attribute.name.prefix != NO_PREFIX) {
+            self.want(attribute.name.prefix, attribute.name.uri);
         }
     }
 
@@ -281,26 +275,27 @@ impl<'a, S: Sink> Writer<'a, S> {
 
     /// Inclusive: `xml:lang` and its kin come down from ancestors that are not part of the output ([xml-c14n 2.4]). Of one
     /// name the nearest counts.
-    fn inherited_xml_attributes(&mut self, at: NodeId) {
+    fn inherited_xml_attributes(&mut self, at: NodeId, own: &[Attribute]) {
         let document = self.document;
-        let own = self.attributes.len();
+        self.sorted.extend_from_slice(own);
         let mut node = document.parent(at);
         while node != NodeId::DOCUMENT {
             let inherited = document.attributes(node).iter().filter(|attribute| attribute.name.uri == XML_URI);
-            self.attributes.extend(inherited);
+            self.sorted.extend(inherited);
             node = document.parent(node);
         }
-        if self.attributes.len() > own {
-            // stable: of one name the nearest stays first
-            self.attributes.sort_by(|a, b| canonical_order(document, a, b));
-            self.attributes.dedup_by(|a, b| canonical_order(document, a, b).is_eq());
-        }
+        // stable: of one name the nearest stays first
+        self.sorted.sort_by(|a, b| canonical_order(document, a, b));
+        self.sorted.dedup_by(|a, b| canonical_order(document, a, b).is_eq());
     }
 
-    fn write_namespaces(&mut self) -> Result<(), Overflow> {
+    /// Those that this element has changed, which are the last in `undo`.
+    fn write_namespaces(&mut self, before: usize) -> Result<(), Overflow> {
         let document = self.document;
-        self.namespaces.sort_unstable_by_key(|(prefix, _)| document.tree.strings.text(*prefix));
-        for (prefix, uri) in &self.namespaces {
+        let changed = self.undo.get_mut(before..).unwrap_or_default();
+        changed.sort_unstable_by_key(|(prefix, _)| document.tree.strings.text(*prefix));
+        for (prefix, _) in changed {
+            let uri = self.rendered.get(*prefix as usize).copied().flatten().unwrap_or(NO_URI);
             if *prefix == NO_PREFIX {
                 self.sink.write(b" xmlns=\"")?;
             } else {
@@ -308,7 +303,7 @@ impl<'a, S: Sink> Writer<'a, S> {
                 self.sink.write(document.tree.strings.text(*prefix).as_bytes())?;
                 self.sink.write(b"=\"")?;
             }
-            escape(self.sink, document.tree.strings.text(*uri), attribute_escape)?;
+            escape(self.sink, document.tree.strings.text(uri), attribute_escape)?;
             self.sink.write(b"\"")?;
         }
         Ok(())
@@ -316,10 +311,14 @@ impl<'a, S: Sink> Writer<'a, S> {
 
     // --- attributes and text -----------------------------------------------------------------------------------------
 
-    fn write_attributes(&mut self) -> Result<(), Overflow> {
+    fn write_attributes(&mut self, own: &[Attribute]) -> Result<(), Overflow> {
         let document = self.document;
-        self.attributes.sort_unstable_by(|a, b| canonical_order(document, a, b));
-        for attribute in &self.attributes {
+        let in_order = own.is_sorted_by(|a, b| canonical_order(document, a, b).is_lt());
+        if self.sorted.is_empty() && !in_order {
+            self.sorted.extend_from_slice(own);
+            self.sorted.sort_unstable_by(|a, b| canonical_order(document, a, b));
+        }
+        for attribute in if self.sorted.is_empty() { own } else { &self.sorted } {
             self.sink.write(b" ")?;
             self.sink.write(document.str(attribute.name.written).as_bytes())?;
             self.sink.write(b"=\"")?;
@@ -373,7 +372,7 @@ fn attribute_escape(byte: u8) -> Option<&'static str> {
     }
 }
 
-fn escape(sink: &mut impl Sink, text: &str, escaped: fn(u8) -> Option<&'static str>) -> Result<(), Overflow> {
+fn escape(sink: &mut impl Sink, text: &str, escaped: impl Fn(u8) -> Option<&'static str>) -> Result<(), Overflow> {
     let mut rest = text.as_bytes();
     while let Some((at, replacement)) =
         rest.iter().enumerate().find_map(|(at, byte)| escaped(*byte).map(|replacement| (at, replacement)))

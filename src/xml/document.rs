@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::interner::Interner;
+use super::position::Marks;
 use crate::verdict::Position;
 
 /// A node of one [`Document`]. Numbers grow in document order.
@@ -94,11 +95,10 @@ pub enum NodeKind {
 /// A parsed document. It cannot be changed: what was digested is what is read.
 #[derive(Debug)]
 pub struct Document {
-    source: String,
+    pub(super) source: String,
     pub(super) tree: Tree,
-    /// Positions of the first byte and of every so many after it, made when one is asked for: a flood of findings, each
-    /// counted from the beginning, would take the square of the document's length.
-    marks: OnceLock<Vec<Position>>,
+    /// Where lines and columns are counted from; made when the first position is asked for.
+    marks: OnceLock<Marks>,
 }
 
 /// What the parser makes of the source.
@@ -265,7 +265,7 @@ impl Document {
 
     /// Where an attribute stands.
     pub fn attribute_position(&self, attribute: &Attribute) -> Position {
-        self.position_at(attribute.at as usize)
+        self.position_of(attribute.at)
     }
 
     /// The text of a text node; empty for any other.
@@ -297,68 +297,10 @@ impl Document {
 
     /// Where a node begins.
     pub fn position(&self, id: NodeId) -> Position {
-        self.position_at(self.node(id).map_or(0, |node| node.at as usize))
+        self.position_of(self.node(id).map_or(0, |node| node.at))
     }
 
-    fn position_at(&self, offset: usize) -> Position {
-        let bytes = self.source.as_bytes();
-        let marks = self.marks.get_or_init(|| {
-            let mut marks = vec![BEGINNING];
-            for chunk in bytes.chunks(MARKED) {
-                marks.extend(marks.last().map(|last| further(*last, chunk)));
-            }
-            marks
-        });
-        let nearest = marks.get(offset / MARKED).copied().unwrap_or(BEGINNING);
-        further(nearest, bytes.get(offset - offset % MARKED..offset).unwrap_or_default())
-    }
-}
-
-/// Bytes from one known position to the next.
-const MARKED: usize = 1024;
-const BEGINNING: Position = Position { line: 1, column: 1 };
-
-/// Line and column of an offset, both from 1; a column is a character.
-pub(super) fn position(source: &str, offset: usize) -> Position {
-    let bytes = source.as_bytes();
-    further(BEGINNING, bytes.get(..offset).unwrap_or(bytes))
-}
-
-/// The position behind these bytes, which may begin and end within a character.
-fn further(from: Position, bytes: &[u8]) -> Position {
-    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let characters = |bytes: &[u8]| number(bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count());
-    match memchr::memrchr(b'\n', bytes) {
-        None => Position { line: from.line, column: from.column.saturating_add(characters(bytes)) },
-        Some(last) => Position {
-            line: from.line.saturating_add(number(memchr::memchr_iter(b'\n', bytes).count())),
-            column: characters(bytes.get(last..).unwrap_or_default()),
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{MARKED, NodeId, position};
-    use crate::limits::Limits;
-    use crate::xml::parse;
-
-    #[test]
-    fn positions_are_the_same_whether_counted_from_a_mark_or_from_the_beginning() {
-        // characters of every length lie across the marks
-        let line = "<é>ß山\u{1f600}</é> \t<b/><!--é-->";
-        let source = format!("<a>{}\n\n{}</a>", line.repeat(99), format!("{line}\n").repeat(200));
-        assert!(source.len() > 8 * MARKED);
-        let document =
-            parse(source.clone().into_bytes(), &Limits::default()).unwrap_or_else(|error| unreachable!("{error}"));
-        for id in document.descendants(NodeId::DOCUMENT) {
-            let at = document.node(id).map_or(0, |node| node.at as usize);
-            assert_eq!(document.position(id), position(&source, at), "{at}");
-            let before = source.get(..at).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-            let counted = document.position(id);
-            assert_eq!((counted.line as usize, counted.column as usize), (line, column), "{at}");
-        }
+    fn position_of(&self, offset: u32) -> Position {
+        self.marks.get_or_init(|| Marks::of(&self.source)).position(&self.source, offset as usize)
     }
 }

@@ -27,7 +27,6 @@ impl<'t> Parser<'t> {
         let first_declaration = offset(self.tree.declarations.len());
         self.attributes(rest, at + 1 + name_len)?;
         let name_of_element = self.name(name, at + 1, true)?;
-        self.bound_prefix_list(name, first_attribute as usize, at)?;
         let declarations = first_declaration..offset(self.tree.declarations.len());
         let node = self.push(
             at,
@@ -43,22 +42,6 @@ impl<'t> Parser<'t> {
             self.open.push(Open { node, name });
         }
         Ok(())
-    }
-
-    /// A PrefixList is work for each element that is canonicalised ([xml-exc-c14n 2.1]).
-    fn bound_prefix_list(&self, name: &str, first_attribute: usize, at: usize) -> Located<()> {
-        if !name.ends_with("InclusiveNamespaces") {
-            return Ok(());
-        }
-        let limit = self.limits.prefix_list;
-        let lists = self.tree.attributes.iter().skip(first_attribute);
-        let long = lists.map(|list| {
-            if list.value.made { &self.tree.made } else { self.source }
-                .get(list.value.start as usize..(list.value.start + list.value.len) as usize)
-                .unwrap_or_default()
-        });
-        let longest = long.map(|list| list.split_ascii_whitespace().take(limit + 1).count()).max().unwrap_or(0);
-        self.bound_by(longest, limit, "prefixes in a PrefixList", at)
     }
 
     pub(super) fn end(&mut self, content: &'t str, at: usize) -> Located<()> {

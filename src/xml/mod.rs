@@ -7,6 +7,7 @@ mod element;
 mod error;
 mod interner;
 mod parse;
+mod position;
 mod references;
 mod tag;
 

@@ -4,9 +4,10 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::chars::{first_bad_char, is_ncname, is_space};
-use super::document::{Content, Document, NO_URI, Node, NodeId, Str, Tree, XML_NAMESPACE, XML_URI, position};
+use super::document::{Content, Document, NO_URI, Node, NodeId, Str, Tree, XML_NAMESPACE, XML_URI};
 use super::error::{XmlError, XmlProblem};
 use super::interner::Interner;
+use super::position::position;
 use super::references::{push_normalised, resolve};
 use super::tag::{RawAttribute, RawAttributes, excerpt};
 use crate::limits::Limits;

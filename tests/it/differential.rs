@@ -210,7 +210,7 @@ fn bergshamra(sample: &Sample, place: usize, key: &TrustedKey) -> bool {
 
 /// The registered key alone is given, and of KeyInfo nothing but names is read: no key of the message is trusted.
 fn xmlsec1(sample: &Sample, place: usize, key: &TrustedKey, folder: &Path) -> bool {
-    let certificate = folder.join(key.thumbprint()).with_extension("der");
+    let certificate = folder.join(key.thumbprint().as_ref()).with_extension("der");
     let document = folder.join(sample.name.replace('/', "-")).with_extension("xml");
     for (file, bytes) in [(&certificate, &key.certificate().der), (&document, &sample.xml)] {
         if !file.exists() {

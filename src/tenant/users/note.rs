@@ -41,14 +41,15 @@ impl Note {
     /// What it is, in one sentence.
     pub fn text(&self) -> Text {
         let count = self.count;
+        let have = if count == 1 { "1 user has".to_owned() } else { format!("{count} users have") };
         let text = Text::plain(match self.kind {
-            NoteKind::Duplicate => format!("{count} users have an ImmutableId that an earlier user has too"),
+            NoteKind::Duplicate => format!("{have} an ImmutableId that an earlier user has too"),
             NoteKind::AllEmpty => format!("none of the {count} users has an ImmutableId"),
-            NoteKind::Empty => format!("{count} users have no ImmutableId"),
-            NoteKind::Long => format!("{count} users have an ImmutableId of {} to {ID_MAX} characters", ID_LONG + 1),
-            NoteKind::TooLong => format!("{count} users have an ImmutableId of more than {ID_MAX} characters"),
-            NoteKind::RefusedCharacter => format!("{count} users have an ImmutableId with $ or _"),
-            NoteKind::ProxyType => format!("{count} users have System.String[] for proxyAddresses"),
+            NoteKind::Empty => format!("{have} no ImmutableId"),
+            NoteKind::Long => format!("{have} an ImmutableId of {} to {ID_MAX} characters", ID_LONG + 1),
+            NoteKind::TooLong => format!("{have} an ImmutableId of more than {ID_MAX} characters"),
+            NoteKind::RefusedCharacter => format!("{have} an ImmutableId with $ or _"),
+            NoteKind::ProxyType => format!("{have} System.String[] for proxyAddresses"),
             NoteKind::Incomplete => "the export breaks off: its last page names a next one".to_owned(),
         });
         match &self.example {

@@ -109,6 +109,9 @@ async fn who_sends_too_much_is_told_so_even_while_sending() {
             assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
         }
     }
+    // and who asks before sending is not invited
+    let asking = raw(&bench, &head("/login.srf", "Content-Length: 3000000\r\nExpect: 100-continue\r\n")).await;
+    assert!(asking.starts_with("HTTP/1.1 413 "), "{asking}");
     assert!(bench.seen().is_empty());
     bench.stop().await;
 }
