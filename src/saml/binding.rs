@@ -42,13 +42,17 @@ impl Form {
     /// Reads the fields of an `application/x-www-form-urlencoded` body.
     pub fn read(body: &[u8], limits: &Limits) -> Self {
         let mut form = Self::default();
-        let mut fields = body.split(|byte| *byte == b'&');
-        for field in fields.by_ref().take(limits.form_fields) {
+        let mut rest = Some(body);
+        for _ in 0..limits.form_fields {
+            let Some(fields) = rest else { break };
+            let end = memchr::memchr(b'&', fields);
+            let field = fields.get(..end.unwrap_or(fields.len())).unwrap_or_default();
+            rest = end.and_then(|end| fields.get(end + 1..));
             let at = memchr::memchr(b'=', field).unwrap_or(field.len());
             let (name, value) = field.split_at_checked(at).unwrap_or((field, &[]));
             form.field(name, value.strip_prefix(b"=").unwrap_or_default());
         }
-        if fields.next().is_some() {
+        if rest.is_some() {
             form.problems.push(FormProblem::TooManyFields(limits.form_fields));
         }
         if form.saml_response.is_some() {
