@@ -1,6 +1,7 @@
 //! From posted bytes to a verdict: the one file that knows the order of the steps.
 
 use jiff::Timestamp;
+use smallvec::SmallVec;
 
 use crate::check::{self, Before, Facts, Policy};
 use crate::dsig::{self, Context, Signatures, TrustedKey};
@@ -188,7 +189,8 @@ impl Judge {
         let federation = named.or((self.federations.len() == 1).then_some(0));
         let federation = federation.and_then(|index| self.federations.get(index));
 
-        let keys: Vec<&TrustedKey> = federation.iter().flat_map(|known| &known.keys).map(|known| &known.key).collect();
+        let keys: SmallVec<[&TrustedKey; 4]> =
+            federation.iter().flat_map(|known| &known.keys).map(|known| &known.key).collect();
         let context = Context { keys: &keys, limits: &self.limits, diagnose: effort == Effort::Diagnose };
         let signable: &[NodeId] = match response.assertion {
             Some(assertion) => &[response.node, assertion],
@@ -200,7 +202,8 @@ impl Judge {
             Some(signed) => Claims::of_signed(&signed),
             None => Claims::of_unsigned(document, assertion),
         });
-        let issuers: Vec<&str> = self.federations.iter().filter_map(|known| known.issuer.as_deref()).collect();
+        let issuers: SmallVec<[&str; 4]> =
+            self.federations.iter().filter_map(|known| known.issuer.as_deref()).collect();
         let facts = Facts {
             response: &response,
             claims: claims.as_ref(),

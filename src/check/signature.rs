@@ -298,17 +298,17 @@ fn one_certificate(facts: &Facts<'_>, registered: &RegisteredKey) -> Findings {
     let mut warn = |text: &'static str, expected: String, hint: &'static str| {
         findings.push(Finding::warn(text).expected(expected).got(describe(&registered.key)).hint(hint));
     };
-    let until = format!("a certificate valid from {} until {}", certificate.not_before, certificate.not_after);
+    let until = || format!("a certificate valid from {} until {}", certificate.not_before, certificate.not_after);
     if facts.now > certificate.not_after {
-        warn("the signing certificate has expired", until, ROLLOVER);
+        warn("the signing certificate has expired", until(), ROLLOVER);
     } else if facts.now < certificate.not_before {
         warn(
             "the signing certificate is not valid yet",
-            until,
+            until(),
             "check the clocks, or sign with the certificate that is in force",
         );
     } else if certificate.not_after.duration_since(facts.now) < EXPIRY_WARNING {
-        warn("the signing certificate expires within 30 days", until, ROLLOVER);
+        warn("the signing certificate expires within 30 days", until(), ROLLOVER);
     }
     if registered.pem_in_settings {
         warn(

@@ -1,5 +1,7 @@
 //! `time`: every instant of the assertion against the clock, with the skew between them.
 
+use smallvec::SmallVec;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Facts, Findings};
@@ -30,7 +32,7 @@ pub(super) fn time(facts: &Facts<'_>) -> Option<Findings> {
     let claims = facts.claims?;
     let mut findings = Findings::new();
     let written = |name, text, node, rule| Written { name, text, node, rule };
-    let mut all = Vec::with_capacity(8);
+    let mut all: SmallVec<[Written<'_>; 8]> = SmallVec::new();
     if let Some(conditions) = &claims.conditions.first {
         all.push(written("NotBefore of Conditions", conditions.not_before, conditions.node, Rule::Begins));
         all.push(written("NotOnOrAfter of Conditions", conditions.not_on_or_after, conditions.node, Rule::Ends));

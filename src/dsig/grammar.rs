@@ -1,5 +1,7 @@
 //! The one shape of `ds:Signature` that SAML has ([SAMLCore 5.4], [xmldsig 4]), read by direct children, never by search.
 
+use smallvec::SmallVec;
+
 use crate::xml::{Algorithm, Document, NodeId, NodeKind};
 
 /// Namespace of XML signatures.
@@ -17,7 +19,7 @@ pub(super) struct Grammar<'d> {
     pub(super) digest_method: Method<'d>,
     pub(super) digest_value: NodeId,
     pub(super) reference: NodeId,
-    pub(super) transforms: Vec<Method<'d>>,
+    pub(super) transforms: SmallVec<[Method<'d>; 2]>,
 }
 
 /// An element that names an algorithm.

@@ -1,5 +1,7 @@
 //! Verification, in the order that keeps hostile input cheap: shape, algorithms, SignatureValue by registered keys, digest.
 
+use smallvec::SmallVec;
+
 use super::algorithm::{Hash, SignatureAlgorithm, SignatureScheme};
 use super::digest::digest;
 use super::failure::{AlgorithmError, Failure, ValueError};
@@ -45,7 +47,7 @@ impl<'d> Signed<'d> {
 #[derive(Debug)]
 pub struct Signatures<'d> {
     document: &'d Document,
-    examined: Vec<Examined>,
+    examined: SmallVec<[Examined; 2]>,
 }
 
 /// Signatures out of place that are examined, of each kind: any one refuses the response, and a flood of them says no more.
@@ -74,7 +76,7 @@ pub struct Examined {
 
 /// Examines every signature of a document. `signable` are the Response and the Assertion, as far as they exist.
 pub fn verify<'d>(document: &'d Document, signable: &[NodeId], context: &Context<'_>) -> Signatures<'d> {
-    let mut examined = Vec::with_capacity(2);
+    let mut examined = SmallVec::new();
     for parent in signable {
         let mut signatures = document.children_named(*parent, DS, "Signature");
         if let Some(signature) = signatures.next() {
@@ -225,7 +227,7 @@ fn verify_one(document: &Document, examined: &mut Examined, context: &Context<'_
         ..Canonical::exclusive(document, examined.parent)
     };
     let got = digest(hash, &element, longest).map_err(|error| Failure::Canonical(error, examined.parent))?;
-    if got.as_ref() != expected {
+    if got.as_ref() != expected.as_slice() {
         let near_miss = context.diagnose.then(|| near_miss::of_reference(&element, hash, &expected, longest));
         return Err(Failure::Digest {
             near_miss: near_miss.flatten(),
@@ -266,7 +268,7 @@ fn own_reference(document: &Document, parent: NodeId, grammar: &Grammar<'_>) -> 
     Err((ShapeError::OtherElement { uri, parent: name(), expected: format!("`#{id}`") }, reference))
 }
 
-type Candidates<'a> = Vec<(usize, &'a TrustedKey)>;
+type Candidates<'a> = SmallVec<[(usize, &'a TrustedKey); 2]>;
 
 /// The registered keys that this algorithm can be verified with.
 fn candidates<'a>(
@@ -285,7 +287,7 @@ fn candidates<'a>(
     // A stranger's key explains a misfit better than a weakness of ours: it is then the key that is wrong.
     let stranger = named(document, examined.signature, context.keys).is_some_and(|named| named.registered.is_none());
     if stranger {
-        return Ok(Vec::new());
+        return Ok(SmallVec::new());
     }
     let error = match all().next() {
         None => AlgorithmError::KeyKind { algorithm, key: current.kind() },
@@ -306,10 +308,13 @@ fn wrong_length(candidates: &Candidates<'_>, value: &[u8]) -> Option<ValueError>
     (!fits).then_some(ValueError::Length { value: "SignatureValue", expected, got: value.len() })
 }
 
+/// A decoded value; that of an RSA key of 4096 bits needs no allocation.
+type Decoded = SmallVec<[u8; 768]>;
+
 /// Strict base64 but for XML white space, which producers wrap it with.
-fn base64_value(document: &Document, node: NodeId, name: &'static str) -> Result<Vec<u8>, Failure> {
+fn base64_value(document: &Document, node: NodeId, name: &'static str) -> Result<Decoded, Failure> {
     let text = document.text_in(node);
-    let mut value = Vec::with_capacity(text.len());
+    let mut value = Decoded::new();
     text.split_ascii_whitespace().for_each(|line| value.extend_from_slice(line.as_bytes()));
     let decoded = base64_simd::STANDARD.decode_inplace(&mut value);
     let length = decoded.map_err(|_| Failure::Value(ValueError::NotBase64(name), node))?.len();

@@ -1,5 +1,7 @@
 //! The response around an assertion ([SAMLCore 3.3.3]), and what else stands in the document that must not.
 
+use smallvec::SmallVec;
+
 use super::{ASSERTION, Once, PROTOCOL};
 use crate::dsig::DS;
 use crate::xml::{Document, NodeId, NodeKind};
@@ -185,7 +187,7 @@ impl<'d> Response<'d> {
                 Some(_) => {}
             }
         }
-        let mut ids = Vec::new();
+        let mut ids: SmallVec<[(&str, NodeId); 4]> = SmallVec::new();
         for node in std::iter::once(self.node).chain(document.descendants(self.node)) {
             for attribute in document.attributes(node) {
                 if is_id_like(document.attribute_local_name(attribute)) {

@@ -2,7 +2,10 @@
 
 use std::cmp::Ordering;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::document::{Attribute, Content, Document, NO_PREFIX, NO_URI, Name, NodeId, Str, XML_PREFIX, XML_URI};
+use super::escape::{attribute_escape, escape, text_escape};
 
 /// A canonicalisation algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,20 +76,20 @@ struct Writer<'a, S> {
     document: &'a Document,
     sink: &'a mut S,
     /// The URI that each prefix has in the output, by the number of the prefix.
-    rendered: Vec<Option<u32>>,
+    rendered: SmallVec<[Option<u32>; 32]>,
     /// What the prefixes had before, in the elements that are open.
-    undo: Vec<(u32, Option<u32>)>,
-    frames: Vec<Frame>,
+    undo: SmallVec<[(u32, Option<u32>); 16]>,
+    frames: SmallVec<[Frame; 16]>,
     /// Numbers of the prefixes of InclusiveNamespaces that the document knows.
-    listed: Vec<u32>,
+    listed: SmallVec<[u32; 4]>,
     /// The attributes of an element that does not have them in canonical order.
-    sorted: Vec<Attribute>,
+    sorted: SmallVec<[Attribute; 8]>,
 }
 
 impl<'a, S: Sink> Writer<'a, S> {
     fn new(what: &'a Canonical<'a>, sink: &'a mut S) -> Self {
         let document = what.document;
-        let mut rendered = vec![None; document.tree.strings.len()];
+        let mut rendered = smallvec![None; document.tree.strings.len()];
         if let Some(default) = rendered.first_mut() {
             *default = Some(NO_URI);
         }
@@ -97,10 +100,10 @@ impl<'a, S: Sink> Writer<'a, S> {
             document,
             sink,
             rendered,
-            undo: Vec::with_capacity(16),
-            frames: Vec::with_capacity(16),
+            undo: SmallVec::new(),
+            frames: SmallVec::new(),
             listed,
-            sorted: Vec::new(),
+            sorted: SmallVec::new(),
         }
     }
 
@@ -152,7 +155,9 @@ impl<'a, S: Sink> Writer<'a, S> {
 
     /// Writes the end tags of all elements that end before this node.
     fn close_until(&mut self, at: NodeId) -> Result<(), Overflow> {
-        while let Some(frame) = self.frames.pop_if(|frame| frame.end <= at) {
+        while self.frames.last().is_some_and(|frame| frame.end <= at)
+            && let Some(frame) = self.frames.pop()
+        {
             self.sink.write(b"</")?;
             self.sink.write(self.document.str(frame.name).as_bytes())?;
             self.sink.write(b">")?;
@@ -182,8 +187,9 @@ impl<'a, S: Sink> Writer<'a, S> {
         } else {
             self.declared(at, |_| true);
         }
-        self.sink.write(b"<")?;
-        self.sink.write(document.str(name.written).as_bytes())?;
+        // `<` and the name stand one after the other in the source
+        let tag = Str { start: name.written.start - 1, len: name.written.len + 1, ..name.written };
+        self.sink.write(document.str(tag).as_bytes())?;
         self.write_namespaces(rendered)?;
         self.write_attributes(attributes)?;
         self.sink.write(b">")?;
@@ -281,7 +287,7 @@ impl<'a, S: Sink> Writer<'a, S> {
         let mut node = document.parent(at);
         while node != NodeId::DOCUMENT {
             let inherited = document.attributes(node).iter().filter(|attribute| attribute.name.uri == XML_URI);
-            self.sorted.extend(inherited);
+            self.sorted.extend(inherited.copied());
             node = document.parent(node);
         }
         // stable: of one name the nearest stays first
@@ -319,6 +325,10 @@ impl<'a, S: Sink> Writer<'a, S> {
             self.sorted.sort_unstable_by(|a, b| canonical_order(document, a, b));
         }
         for attribute in if self.sorted.is_empty() { own } else { &self.sorted } {
+            if let Some(canonical) = canonical_in_source(document, attribute) {
+                self.sink.write(canonical.as_bytes())?;
+                continue;
+            }
             self.sink.write(b" ")?;
             self.sink.write(document.str(attribute.name.written).as_bytes())?;
             self.sink.write(b"=\"")?;
@@ -342,45 +352,18 @@ impl<'a, S: Sink> Writer<'a, S> {
     }
 }
 
+/// An attribute and the space before it as they stand in the source, where that is canonical.
+fn canonical_in_source<'d>(document: &'d Document, attribute: &Attribute) -> Option<&'d str> {
+    let (name, value) = (attribute.name.written, attribute.value);
+    if value.made || !value.plain || value.start != name.start + name.len + 2 {
+        return None;
+    }
+    let whole = Str { start: name.start - 1, len: name.len + value.len + 4, ..name };
+    Some(document.str(whole)).filter(|text| text.starts_with(' ') && text.ends_with('"'))
+}
+
 /// Attributes are sorted by namespace, then by local name ([xml-c14n 2.3]).
 fn canonical_order(document: &Document, a: &Attribute, b: &Attribute) -> Ordering {
     let namespaces = document.tree.strings.text(a.name.uri).cmp(document.tree.strings.text(b.name.uri));
     namespaces.then_with(|| document.local(&a.name).cmp(document.local(&b.name)))
-}
-
-/// [xml-c14n 2.3], text nodes.
-fn text_escape(byte: u8) -> Option<&'static str> {
-    match byte {
-        b'&' => Some("&amp;"),
-        b'<' => Some("&lt;"),
-        b'>' => Some("&gt;"),
-        b'\r' => Some("&#xD;"),
-        _ => None,
-    }
-}
-
-/// [xml-c14n 2.3], attribute nodes.
-fn attribute_escape(byte: u8) -> Option<&'static str> {
-    match byte {
-        b'&' => Some("&amp;"),
-        b'<' => Some("&lt;"),
-        b'"' => Some("&quot;"),
-        b'\t' => Some("&#x9;"),
-        b'\n' => Some("&#xA;"),
-        b'\r' => Some("&#xD;"),
-        _ => None,
-    }
-}
-
-fn escape(sink: &mut impl Sink, text: &str, escaped: impl Fn(u8) -> Option<&'static str>) -> Result<(), Overflow> {
-    let mut rest = text.as_bytes();
-    while let Some((at, replacement)) =
-        rest.iter().enumerate().find_map(|(at, byte)| escaped(*byte).map(|replacement| (at, replacement)))
-    {
-        let (before, after) = rest.split_at_checked(at).unwrap_or((rest, &[]));
-        sink.write(before)?;
-        sink.write(replacement.as_bytes())?;
-        rest = after.get(1..).unwrap_or_default();
-    }
-    sink.write(rest)
 }

@@ -205,7 +205,12 @@ impl Document {
 
     /// Whether this is an element of this expanded name.
     pub fn is(&self, id: NodeId, namespace: &str, local: &str) -> bool {
-        self.local_name(id) == local && self.namespace(id) == namespace
+        // most names differ in length already
+        self.name(id).is_some_and(|name| {
+            (name.written.len - name.local_at) as usize == local.len()
+                && self.local(name) == local
+                && self.tree.strings.text(name.uri) == namespace
+        })
     }
 
     fn name(&self, id: NodeId) -> Option<&Name> {

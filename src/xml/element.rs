@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::chars::{is_ncname, is_space};
 use super::document::{Attribute, Content, Declaration, NO_PREFIX, NO_URI, Name, Str, XML_NAMESPACE, XMLNS_NAMESPACE};
 use super::error::XmlProblem;
@@ -67,8 +69,7 @@ impl<'t> Parser<'t> {
     /// What follows the name in a tag. Names have a meaning only when all declarations of the tag are known.
     fn attributes(&mut self, rest: &'t str, rest_at: usize) -> Located<()> {
         let first_declaration = self.tree.declarations.len();
-        let mut written = std::mem::take(&mut self.written);
-        written.clear();
+        let mut written: SmallVec<[RawAttribute<'t>; 8]> = SmallVec::new();
         let mut raw = RawAttributes::new(rest);
         while let Some(attribute) = raw.next().map_err(|(problem, at)| (problem, rest_at + at))? {
             let at = rest_at + attribute.at;
@@ -83,7 +84,6 @@ impl<'t> Parser<'t> {
         for attribute in &written {
             self.attribute(attribute, rest_at, first)?;
         }
-        self.written = written;
         Ok(())
     }
 
@@ -123,7 +123,7 @@ impl<'t> Parser<'t> {
     fn attribute(&mut self, raw: &RawAttribute<'t>, rest_at: usize, first: usize) -> Located<()> {
         let at = rest_at + raw.at;
         let name = self.name(raw.name, at, false)?;
-        let value = self.value(raw.value, at, rest_at + raw.value_at)?;
+        let value = self.value(raw, at, rest_at + raw.value_at)?;
         let local = raw.name.get(name.local_at as usize..).unwrap_or_default();
         let twin = |known: &Attribute| known.name.uri == name.uri && self.local_of(&known.name) == local;
         if self.tree.attributes.iter().skip(first).any(twin) {
@@ -145,9 +145,10 @@ impl<'t> Parser<'t> {
         self.source.get(start..(name.written.start + name.written.len) as usize).unwrap_or_default()
     }
 
-    fn value(&mut self, raw: &'t str, at: usize, value_at: usize) -> Located<Str> {
+    fn value(&mut self, raw: &RawAttribute<'t>, at: usize, value_at: usize) -> Located<Str> {
+        let (raw, in_double_quotes) = (raw.value, raw.in_double_quotes);
         if is_as_written(raw) {
-            let plain = memchr::memchr(b'"', raw.as_bytes()).is_none();
+            let plain = in_double_quotes || memchr::memchr(b'"', raw.as_bytes()).is_none();
             return Ok(Str { start: offset(value_at), len: offset(raw.len()), made: false, plain });
         }
         let start = self.tree.made.len();
@@ -164,13 +165,18 @@ impl<'t> Parser<'t> {
             None => ("", written),
         };
         let prefixed = local.len() < written.len();
-        if !is_ncname(local) || (prefixed && !is_ncname(prefix)) {
-            return Err((XmlProblem::Name(bounded(written)), at));
+        let no_name = || (XmlProblem::Name(bounded(written)), at);
+        if !is_ncname(local) {
+            return Err(no_name());
         }
         let (prefix, uri) = if prefixed {
-            let number = self.tree.strings.find(prefix);
+            let number = self.prefix_number(prefix);
             let bound = number.and_then(|number| Some((number, self.bound.get(number as usize).copied().flatten()?)));
-            bound.ok_or_else(|| (XmlProblem::Prefix(bounded(prefix)), at))?
+            // a prefix that is bound was found to be a name when it was declared
+            bound.filter(|_| !prefix.is_empty()).ok_or_else(|| match is_ncname(prefix) {
+                true => (XmlProblem::Prefix(bounded(prefix)), at),
+                false => no_name(),
+            })?
         } else if element {
             (NO_PREFIX, self.bound.first().copied().flatten().unwrap_or(NO_URI))
         } else {
@@ -178,6 +184,17 @@ impl<'t> Parser<'t> {
         };
         let text = Str { start: offset(at), len: offset(written.len()), made: false, plain: true };
         Ok(Name { written: text, local_at: offset(written.len() - local.len()), prefix, uri })
+    }
+
+    /// The number of a prefix. Most names have the prefix of the name before them.
+    fn prefix_number(&mut self, prefix: &'t str) -> Option<u32> {
+        let (recent, number) = self.recent_prefix;
+        if recent == prefix {
+            return Some(number);
+        }
+        let number = self.tree.strings.find(prefix)?;
+        self.recent_prefix = (prefix, number);
+        Some(number)
     }
 }
 

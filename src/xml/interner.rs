@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 /// Strings by number. Looking one up costs the same whatever a hostile document declares: the first few are compared one by
 /// one, which is what real documents need, all others are found by hash.
 #[derive(Debug, Default)]
@@ -9,7 +11,7 @@ pub(super) struct Interner {
     /// All strings in a row.
     text: String,
     /// Where each one ends.
-    ends: Vec<usize>,
+    ends: SmallVec<[usize; COMPARED]>,
     by_text: HashMap<Box<str>, u32>,
 }
 
@@ -17,8 +19,7 @@ const COMPARED: usize = 24;
 
 impl Interner {
     pub(super) fn with(known: &[&str]) -> Self {
-        let mut interner =
-            Self { text: String::with_capacity(512), ends: Vec::with_capacity(COMPARED), by_text: HashMap::new() };
+        let mut interner = Self { text: String::with_capacity(512), ends: SmallVec::new(), by_text: HashMap::new() };
         for text in known {
             interner.intern(text);
         }

@@ -5,11 +5,13 @@ mod chars;
 mod document;
 mod element;
 mod error;
+mod escape;
 mod interner;
 mod parse;
 mod position;
 mod references;
 mod tag;
+mod token;
 
 pub use c14n::{Algorithm, Canonical, Overflow, Sink};
 pub(crate) use chars::is_ncname;

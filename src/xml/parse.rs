@@ -1,15 +1,15 @@
-//! Bytes to tree, once, strictly: quick-xml cuts the text into tokens, everything else that well-formedness asks is asked here.
+//! Bytes to tree, once, strictly: everything that well-formedness asks is asked here, of the tokens that [`super::token`] cuts.
 
-use quick_xml::Reader;
-use quick_xml::events::Event;
+use smallvec::SmallVec;
 
 use super::chars::{first_bad_char, is_ncname, is_space};
-use super::document::{Content, Document, NO_URI, Node, NodeId, Str, Tree, XML_NAMESPACE, XML_URI};
+use super::document::{Content, Document, NO_PREFIX, NO_URI, Node, NodeId, Str, Tree, XML_NAMESPACE, XML_URI};
 use super::error::{XmlError, XmlProblem};
 use super::interner::Interner;
 use super::position::position;
 use super::references::{push_normalised, resolve};
-use super::tag::{RawAttribute, RawAttributes, excerpt};
+use super::tag::{RawAttributes, excerpt};
+use super::token::{Token, token};
 use crate::limits::Limits;
 
 pub(super) type Located<T> = Result<T, (XmlProblem, usize)>;
@@ -84,10 +84,10 @@ pub(super) struct Parser<'t> {
     pub(super) limits: &'t Limits,
     pub(super) tree: Tree,
     /// The URI that each prefix means now, by the number of the prefix.
-    pub(super) bound: Vec<Option<u32>>,
-    pub(super) open: Vec<Open<'t>>,
-    /// The attributes of the tag at hand, which wait for its namespace declarations.
-    pub(super) written: Vec<RawAttribute<'t>>,
+    pub(super) bound: SmallVec<[Option<u32>; 32]>,
+    pub(super) open: SmallVec<[Open<'t>; 16]>,
+    /// The prefix that was looked up last, and its number.
+    pub(super) recent_prefix: (&'t str, u32),
     pending: Pending,
     pub(super) elements: usize,
     comments: usize,
@@ -100,21 +100,19 @@ impl<'t> Parser<'t> {
         let expected = source.len() / 40 + 8;
         let mut nodes = Vec::with_capacity(expected * 2);
         nodes.push(Node { parent: NodeId::DOCUMENT, end: NodeId(1), at: 0, content: Content::Document });
-        let mut bound = Vec::with_capacity(32);
-        bound.extend([Some(NO_URI), Some(XML_URI), None]);
         Self {
             source,
             limits,
             tree: Tree {
-                made: String::with_capacity(256),
+                made: String::new(),
                 nodes,
                 attributes: Vec::with_capacity(expected),
                 declarations: Vec::with_capacity(32),
                 strings: Interner::with(&["", "xml", XML_NAMESPACE]),
             },
-            bound,
-            open: Vec::with_capacity(16),
-            written: Vec::with_capacity(16),
+            bound: SmallVec::from_slice(&[Some(NO_URI), Some(XML_URI), None]),
+            open: SmallVec::new(),
+            recent_prefix: ("", NO_PREFIX),
             pending: Pending::None,
             elements: 0,
             comments: 0,
@@ -127,39 +125,17 @@ impl<'t> Parser<'t> {
             let found = self.source.get(at..).and_then(|rest| rest.chars().next()).map_or(0, u32::from);
             return Err((XmlProblem::Character(found), at));
         }
-        let mut reader = Reader::from_str(self.source);
-        let config = reader.config_mut();
-        // names are compared here, where the open elements are kept anyway
-        config.check_end_names = false;
-        config.allow_unmatched_ends = true;
-        config.check_comments = false;
         let mut at = 0;
-        loop {
-            let event = reader.read_event().map_err(|error| {
-                if starts_a_doctype(self.source.get(at..).unwrap_or_default()) {
-                    return (XmlProblem::Doctype, at);
-                }
-                let problem = XmlProblem::Syntax { expected: "well-formed XML", got: error.to_string() };
-                (problem, usize::try_from(reader.error_position()).unwrap_or(at))
-            })?;
-            let end = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
-            // The token with its delimiters: nothing between two tokens is overlooked.
-            let raw = self.source.get(at..end).unwrap_or_default();
-            match event {
-                Event::Text(_) => self.text(raw, at)?,
-                Event::GeneralRef(_) => self.reference(raw, at)?,
-                Event::CData(_) => self.cdata(raw, at)?,
-                Event::Start(_) => self.start(strip(raw, "<", ">", at)?, at, false)?,
-                Event::Empty(_) => self.start(strip(raw, "<", "/>", at)?, at, true)?,
-                Event::End(_) => self.end(strip(raw, "</", ">", at)?, at)?,
-                Event::Comment(_) => self.comment(raw, at)?,
-                Event::PI(_) => self.instruction(strip(raw, "<?", "?>", at)?, at)?,
-                Event::Decl(_) if at == 0 => {
-                    declaration(strip(raw, "<?xml", "?>", at)?).map_err(|problem| (problem, at))?;
-                }
-                Event::Decl(_) => return Err((XmlProblem::Declaration("one further down".to_owned()), at)),
-                Event::DocType(_) => return Err((XmlProblem::Doctype, at)),
-                Event::Eof => break,
+        while let Some((token, end)) = token(self.source, at)? {
+            match token {
+                Token::Text(text) => self.text(text, at)?,
+                Token::Reference(name) => self.reference(name, at)?,
+                Token::Cdata(text) => self.cdata(text, at)?,
+                Token::Start(tag) => self.start(tag, at, false)?,
+                Token::Empty(tag) => self.start(tag, at, true)?,
+                Token::End(tag) => self.end(tag, at)?,
+                Token::Comment(text) => self.comment(text, at)?,
+                Token::Instruction(content) => self.instruction(content, at)?,
             }
             at = end;
         }
@@ -235,22 +211,20 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn reference(&mut self, raw: &'t str, at: usize) -> Located<()> {
+    fn reference(&mut self, name: &str, at: usize) -> Located<()> {
         if self.open.is_empty() {
             return Err((XmlProblem::OutsideRoot("a reference"), at));
         }
-        let name = raw.strip_prefix('&').and_then(|rest| rest.strip_suffix(';'));
-        let c = name.and_then(resolve).ok_or_else(|| (XmlProblem::Reference(bounded(raw)), at))?;
+        let c = resolve(name).ok_or_else(|| (XmlProblem::Reference(bounded(&format!("&{name};"))), at))?;
         self.join(at);
         self.tree.made.push(c);
         Ok(())
     }
 
-    fn cdata(&mut self, raw: &'t str, at: usize) -> Located<()> {
+    fn cdata(&mut self, text: &'t str, at: usize) -> Located<()> {
         if self.open.is_empty() {
             return Err((XmlProblem::OutsideRoot("a CDATA section"), at));
         }
-        let text = strip(raw, "<![CDATA[", "]]>", at)?;
         let plain = !text.contains(['&', '<', '>', '\r']);
         self.append(text, at, at + "<![CDATA[".len(), plain);
         Ok(())
@@ -288,12 +262,11 @@ impl<'t> Parser<'t> {
 
     // --- comments and instructions -----------------------------------------------------------------------------------
 
-    fn comment(&mut self, raw: &'t str, at: usize) -> Located<()> {
+    fn comment(&mut self, text: &'t str, at: usize) -> Located<()> {
         self.flush();
         self.count_comment(at)?;
-        let text = strip(raw, "<!--", "-->", at)?;
         if text.ends_with('-') || memchr::memmem::find(text.as_bytes(), b"--").is_some() {
-            let problem = XmlProblem::Syntax { expected: "a comment without `--`", got: excerpt(raw) };
+            let problem = XmlProblem::Syntax { expected: "a comment without `--`", got: excerpt(text) };
             return Err((problem, at));
         }
         let text = self.markup_text(text, at + "<!--".len());
@@ -302,10 +275,15 @@ impl<'t> Parser<'t> {
     }
 
     fn instruction(&mut self, content: &'t str, at: usize) -> Located<()> {
-        self.flush();
-        self.count_comment(at)?;
         let target_len = content.bytes().take_while(|byte| !is_space(*byte)).count();
         let (target, rest) = content.split_at_checked(target_len).unwrap_or((content, ""));
+        if target == "xml" {
+            let further_down = || XmlProblem::Declaration("one further down".to_owned());
+            let well = if at == 0 { declaration(rest) } else { Err(further_down()) };
+            return well.map_err(|problem| (problem, at));
+        }
+        self.flush();
+        self.count_comment(at)?;
         self.bound_by(target.len(), self.limits.name_bytes, "bytes of a name", at)?;
         if !is_ncname(target) || target.eq_ignore_ascii_case("xml") {
             let problem =
@@ -351,17 +329,6 @@ fn declaration(content: &str) -> Result<(), XmlProblem> {
         Some(last) if last.name == "standalone" && matches!(last.value, "yes" | "no") && next()?.is_none() => Ok(()),
         Some(_) => Err(wrong()),
     }
-}
-
-fn starts_a_doctype(text: &str) -> bool {
-    text.get(.."<!DOCTYPE".len()).is_some_and(|start| start.eq_ignore_ascii_case("<!DOCTYPE"))
-}
-
-/// A token without its delimiters.
-fn strip<'t>(raw: &'t str, open: &'static str, close: &'static str, at: usize) -> Located<&'t str> {
-    raw.strip_prefix(open)
-        .and_then(|rest| rest.strip_suffix(close))
-        .ok_or_else(|| (XmlProblem::Syntax { expected: "a token that is closed", got: excerpt(raw) }, at))
 }
 
 /// Hostile text for a sentence.

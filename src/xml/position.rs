@@ -1,22 +1,28 @@
 //! Where things stand in the source, for people: lines and columns.
 
+use smallvec::SmallVec;
+
 use crate::verdict::Position;
 
 /// Positions every so many bytes. A hostile document has thousands of places to report, all of them on one long line: each is
 /// counted from the mark before it, and not from the beginning.
 #[derive(Debug)]
-pub(super) struct Marks(Vec<Position>);
+pub(super) struct Marks(SmallVec<[Position; 4]>);
 
 /// Bytes between two marks.
-const APART: usize = 1024;
+const APART: usize = 4096;
 
 const START: Position = Position { line: 1, column: 1 };
 
 impl Marks {
     pub(super) fn of(source: &str) -> Self {
-        let pieces = source.as_bytes().chunks(APART);
-        let marks = pieces.scan(START, |at, piece| Some(std::mem::replace(at, after(*at, piece))));
-        Self(marks.collect())
+        let mut marks = SmallVec::with_capacity(source.len().div_ceil(APART));
+        let mut at = START;
+        for piece in source.as_bytes().chunks(APART) {
+            marks.push(at);
+            at = after(at, piece);
+        }
+        Self(marks)
     }
 
     /// Line and column of an offset, both from 1; a column is a character.
@@ -40,7 +46,8 @@ fn after(at: Position, bytes: &[u8]) -> Position {
         None => (at.column, bytes),
     };
     // a character is counted where it begins: in a piece of text it may be cut
-    let characters = line.iter().filter(|byte| (**byte & 0xc0) != 0x80).count();
+    let begins = |byte: &&u8| (**byte & 0xc0) != 0x80;
+    let characters = if line.is_ascii() { line.len() } else { line.iter().filter(begins).count() };
     Position { line: at.line.saturating_add(lines), column: column.saturating_add(number(characters)) }
 }
 

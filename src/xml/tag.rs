@@ -12,6 +12,8 @@ pub(super) struct RawAttribute<'t> {
     pub(super) at: usize,
     /// Offset of the value.
     pub(super) value_at: usize,
+    /// Whether it stands between double quotes, and so holds none.
+    pub(super) in_double_quotes: bool,
 }
 
 impl<'t> RawAttribute<'t> {
@@ -81,7 +83,7 @@ impl<'t> RawAttributes<'t> {
         }
         let value = self.text.get(value_at..self.at).unwrap_or_default();
         self.at += 1;
-        Ok(Some(RawAttribute { name, value, at, value_at }))
+        Ok(Some(RawAttribute { name, value, at, value_at, in_double_quotes: quote == b'"' }))
     }
 }
 
