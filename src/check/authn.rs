@@ -45,7 +45,7 @@ pub(super) fn authn_context(facts: &Facts<'_>) -> Option<Findings> {
                 .hint("set federatedIdpMfaBehavior to acceptIfMfaDoneByFederatedIdp to let the identity provider's MFA count")
         }
         (_, true) => {
-            return Some(if findings.is_empty() { vec![satisfied().at(at())] } else { findings });
+            return Some(if findings.is_empty() { vec![satisfied()] } else { findings });
         }
         (MfaBehavior::AcceptIfMfaDoneByFederatedIdp, false) => {
             Finding::warn("no MFA claim: where a policy asks for MFA, Entra asks the user itself")

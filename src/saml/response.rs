@@ -123,16 +123,19 @@ impl<'d> Response<'d> {
             id_problems: Vec::new(),
             instruction: None,
         };
-        response.survey();
         response.read_children();
-        response.read_ids();
+        response.read_own_ids();
+        response.survey();
         response
     }
 
     /// One walk over the whole document for what must not be there twice, or at all.
     fn survey(&mut self) {
-        for node in self.document.descendants(self.node) {
-            match self.document.local_name(node) {
+        let document = self.document;
+        let mut ids: SmallVec<[(&str, NodeId); 4]> = SmallVec::new();
+        for node in std::iter::once(self.node).chain(document.descendants(self.node)) {
+            match document.local_name(node) {
+                _ if node == self.node => {}
                 "EncryptedAssertion" if self.encrypted.is_none() && self.assertion.is_none() => {
                     self.encrypted = Some(node);
                 }
@@ -141,6 +144,17 @@ impl<'d> Response<'d> {
                 }
                 _ => {}
             }
+            for attribute in document.attributes(node) {
+                if is_id_like(document.attribute_local_name(attribute)) {
+                    ids.push((document.attribute_value(attribute), node));
+                }
+            }
+        }
+        ids.sort_unstable();
+        if let Some([(id, first), (_, second)]) = ids.array_windows().find(|[(a, _), (b, _)]| a == b) {
+            let name = |node: &NodeId| document.written_name(*node).to_owned();
+            let got = id.chars().take(80).collect();
+            self.id_problems.push((IdProblem::Twice { first: name(first), second: name(second), got }, *second));
         }
         if let Some(assertion) = self.assertion {
             let mut inside = self.document.descendants(assertion);
@@ -174,7 +188,7 @@ impl<'d> Response<'d> {
         }
     }
 
-    fn read_ids(&mut self) {
+    fn read_own_ids(&mut self) {
         let document = self.document;
         for node in [Some(self.node), self.assertion].into_iter().flatten() {
             let element = || document.written_name(node).to_owned();
@@ -186,20 +200,6 @@ impl<'d> Response<'d> {
                 }
                 Some(_) => {}
             }
-        }
-        let mut ids: SmallVec<[(&str, NodeId); 4]> = SmallVec::new();
-        for node in std::iter::once(self.node).chain(document.descendants(self.node)) {
-            for attribute in document.attributes(node) {
-                if is_id_like(document.attribute_local_name(attribute)) {
-                    ids.push((document.attribute_value(attribute), node));
-                }
-            }
-        }
-        ids.sort_unstable();
-        if let Some([(id, first), (_, second)]) = ids.array_windows().find(|[(a, _), (b, _)]| a == b) {
-            let name = |node: &NodeId| document.written_name(*node).to_owned();
-            let got = id.chars().take(80).collect();
-            self.id_problems.push((IdProblem::Twice { first: name(first), second: name(second), got }, *second));
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Canonical forms of a subtree, written straight into a sink ([xml-c14n], [xml-exc-c14n]).
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use smallvec::{SmallVec, smallvec};
 
 use super::document::{Attribute, Content, Document, NO_PREFIX, NO_URI, Name, NodeId, Str, XML_PREFIX, XML_URI};
-use super::escape::{attribute_escape, escape, text_escape};
+use super::escape::{attribute_escape, escape_into, text_escape};
 
 /// A canonicalisation algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,9 @@ impl<'a> Canonical<'a> {
     }
 }
 
+/// The attributes of an element that does not have them in canonical order.
+type Sorted = SmallVec<[Attribute; 8]>;
+
 struct Frame {
     end: NodeId,
     name: Str,
@@ -82,8 +86,9 @@ struct Writer<'a, S> {
     frames: SmallVec<[Frame; 16]>,
     /// Numbers of the prefixes of InclusiveNamespaces that the document knows.
     listed: SmallVec<[u32; 4]>,
-    /// The attributes of an element that does not have them in canonical order.
-    sorted: SmallVec<[Attribute; 8]>,
+    /// Where the bytes to write next stand in the source. Most of a document is canonical as it came: it is written in a few
+    /// long pieces, without being copied.
+    run: Range<usize>,
 }
 
 impl<'a, S: Sink> Writer<'a, S> {
@@ -95,16 +100,7 @@ impl<'a, S: Sink> Writer<'a, S> {
         }
         let number = |prefix: &&str| document.tree.strings.find(if *prefix == "#default" { "" } else { prefix });
         let listed = what.prefix_list.iter().filter_map(number).collect();
-        Self {
-            what,
-            document,
-            sink,
-            rendered,
-            undo: SmallVec::new(),
-            frames: SmallVec::new(),
-            listed,
-            sorted: SmallVec::new(),
-        }
+        Self { what, document, sink, rendered, undo: SmallVec::new(), frames: SmallVec::new(), listed, run: 0..0 }
     }
 
     fn run(mut self) -> Result<(), Overflow> {
@@ -138,17 +134,64 @@ impl<'a, S: Sink> Writer<'a, S> {
             }
             at = NodeId(at.0 + 1);
         }
-        self.close_until(end)
+        self.close_until(end)?;
+        self.flush()
     }
+
+    // --- bytes -------------------------------------------------------------------------------------------------------
+
+    /// Writes a piece of the document.
+    fn piece(&mut self, text: Str) -> Result<(), Overflow> {
+        if text.made {
+            return self.literal(self.document.str(text).as_bytes());
+        }
+        let (start, len) = (text.start as usize, text.len as usize);
+        if start != self.run.end {
+            self.flush()?;
+            self.run = start..start;
+        }
+        self.run.end += len;
+        Ok(())
+    }
+
+    /// Writes these bytes, which may be what the source goes on with.
+    fn literal(&mut self, bytes: &[u8]) -> Result<(), Overflow> {
+        let end = self.run.end + bytes.len();
+        if self.document.source.as_bytes().get(self.run.end..end) == Some(bytes) {
+            self.run.end = end;
+            return Ok(());
+        }
+        self.flush()?;
+        self.sink.write(bytes)
+    }
+
+    fn flush(&mut self) -> Result<(), Overflow> {
+        let end = self.run.end;
+        let run = std::mem::replace(&mut self.run, end..end);
+        match self.document.source.as_bytes().get(run) {
+            Some([]) | None => Ok(()),
+            Some(bytes) => self.sink.write(bytes),
+        }
+    }
+
+    fn escaped(&mut self, text: &str, escape: fn(u8) -> Option<&'static str>) -> Result<(), Overflow> {
+        if text.bytes().all(|byte| escape(byte).is_none()) {
+            return self.literal(text.as_bytes());
+        }
+        self.flush()?;
+        escape_into(self.sink, text, escape)
+    }
+
+    // --- nodes -------------------------------------------------------------------------------------------------------
 
     /// A comment or an instruction; outside the root element a line feed stands between it and the root.
     fn outside(&mut self, outside: bool, seen_root: bool, pieces: &[&str]) -> Result<(), Overflow> {
         if outside && seen_root {
-            self.sink.write(b"\n")?;
+            self.literal(b"\n")?;
         }
-        pieces.iter().try_for_each(|piece| self.sink.write(piece.as_bytes()))?;
+        pieces.iter().try_for_each(|piece| self.literal(piece.as_bytes()))?;
         if outside && !seen_root {
-            self.sink.write(b"\n")?;
+            self.literal(b"\n")?;
         }
         Ok(())
     }
@@ -158,9 +201,9 @@ impl<'a, S: Sink> Writer<'a, S> {
         while self.frames.last().is_some_and(|frame| frame.end <= at)
             && let Some(frame) = self.frames.pop()
         {
-            self.sink.write(b"</")?;
-            self.sink.write(self.document.str(frame.name).as_bytes())?;
-            self.sink.write(b">")?;
+            self.literal(b"</")?;
+            self.literal(self.document.str(frame.name).as_bytes())?;
+            self.literal(b">")?;
             while self.undo.len() > frame.rendered {
                 if let Some((prefix, before)) = self.undo.pop()
                     && let Some(slot) = self.rendered.get_mut(prefix as usize)
@@ -177,22 +220,22 @@ impl<'a, S: Sink> Writer<'a, S> {
         let apex = at == self.what.apex || self.frames.is_empty();
         let rendered = self.undo.len();
         let attributes = document.attributes(at);
-        self.sorted.clear();
+        let mut sorted = Sorted::new();
         if self.what.algorithm.exclusive {
             self.visibly_used(name, attributes);
             self.listed_in_scope(at, apex);
         } else if apex {
             self.all_in_scope(at);
-            self.inherited_xml_attributes(at, attributes);
+            self.with_inherited_xml_attributes(at, attributes, &mut sorted);
         } else {
             self.declared(at, |_| true);
         }
         // `<` and the name stand one after the other in the source
         let tag = Str { start: name.written.start - 1, len: name.written.len + 1, ..name.written };
-        self.sink.write(document.str(tag).as_bytes())?;
+        self.piece(tag)?;
         self.write_namespaces(rendered)?;
-        self.write_attributes(attributes)?;
-        self.sink.write(b">")?;
+        self.write_attributes(attributes, &mut sorted)?;
+        self.literal(b">")?;
         self.frames.push(Frame { end, name: name.written, rendered });
         Ok(())
     }
@@ -281,64 +324,59 @@ impl<'a, S: Sink> Writer<'a, S> {
 
     /// Inclusive: `xml:lang` and its kin come down from ancestors that are not part of the output ([xml-c14n 2.4]). Of one
     /// name the nearest counts.
-    fn inherited_xml_attributes(&mut self, at: NodeId, own: &[Attribute]) {
+    fn with_inherited_xml_attributes(&self, at: NodeId, own: &[Attribute], sorted: &mut Sorted) {
         let document = self.document;
-        self.sorted.extend_from_slice(own);
+        sorted.extend_from_slice(own);
         let mut node = document.parent(at);
         while node != NodeId::DOCUMENT {
             let inherited = document.attributes(node).iter().filter(|attribute| attribute.name.uri == XML_URI);
-            self.sorted.extend(inherited.copied());
+            sorted.extend(inherited.copied());
             node = document.parent(node);
         }
         // stable: of one name the nearest stays first
-        self.sorted.sort_by(|a, b| canonical_order(document, a, b));
-        self.sorted.dedup_by(|a, b| canonical_order(document, a, b).is_eq());
+        sorted.sort_by(|a, b| canonical_order(document, a, b));
+        sorted.dedup_by(|a, b| canonical_order(document, a, b).is_eq());
     }
 
     /// Those that this element has changed, which are the last in `undo`.
     fn write_namespaces(&mut self, before: usize) -> Result<(), Overflow> {
-        let document = self.document;
-        let changed = self.undo.get_mut(before..).unwrap_or_default();
-        changed.sort_unstable_by_key(|(prefix, _)| document.tree.strings.text(*prefix));
-        for (prefix, _) in changed {
-            let uri = self.rendered.get(*prefix as usize).copied().flatten().unwrap_or(NO_URI);
-            if *prefix == NO_PREFIX {
-                self.sink.write(b" xmlns=\"")?;
+        let strings = &self.document.tree.strings;
+        self.undo.get_mut(before..).unwrap_or_default().sort_unstable_by_key(|(prefix, _)| strings.text(*prefix));
+        for at in before..self.undo.len() {
+            let prefix = self.undo.get(at).map_or(NO_PREFIX, |(prefix, _)| *prefix);
+            let uri = self.rendered.get(prefix as usize).copied().flatten().unwrap_or(NO_URI);
+            if prefix == NO_PREFIX {
+                self.literal(b" xmlns=\"")?;
             } else {
-                self.sink.write(b" xmlns:")?;
-                self.sink.write(document.tree.strings.text(*prefix).as_bytes())?;
-                self.sink.write(b"=\"")?;
+                self.literal(b" xmlns:")?;
+                self.literal(strings.text(prefix).as_bytes())?;
+                self.literal(b"=\"")?;
             }
-            escape(self.sink, document.tree.strings.text(uri), attribute_escape)?;
-            self.sink.write(b"\"")?;
+            self.escaped(strings.text(uri), attribute_escape)?;
+            self.literal(b"\"")?;
         }
         Ok(())
     }
 
     // --- attributes and text -----------------------------------------------------------------------------------------
 
-    fn write_attributes(&mut self, own: &[Attribute]) -> Result<(), Overflow> {
+    fn write_attributes(&mut self, own: &[Attribute], sorted: &mut Sorted) -> Result<(), Overflow> {
         let document = self.document;
         let in_order = own.is_sorted_by(|a, b| canonical_order(document, a, b).is_lt());
-        if self.sorted.is_empty() && !in_order {
-            self.sorted.extend_from_slice(own);
-            self.sorted.sort_unstable_by(|a, b| canonical_order(document, a, b));
+        if sorted.is_empty() && !in_order {
+            sorted.extend_from_slice(own);
+            sorted.sort_unstable_by(|a, b| canonical_order(document, a, b));
         }
-        for attribute in if self.sorted.is_empty() { own } else { &self.sorted } {
-            if let Some(canonical) = canonical_in_source(document, attribute) {
-                self.sink.write(canonical.as_bytes())?;
-                continue;
-            }
-            self.sink.write(b" ")?;
-            self.sink.write(document.str(attribute.name.written).as_bytes())?;
-            self.sink.write(b"=\"")?;
-            let value = document.str(attribute.value);
+        for attribute in if sorted.is_empty() { own } else { sorted.as_slice() } {
+            self.literal(b" ")?;
+            self.piece(attribute.name.written)?;
+            self.literal(b"=\"")?;
             if attribute.value.plain {
-                self.sink.write(value.as_bytes())?;
+                self.piece(attribute.value)?;
             } else {
-                escape(self.sink, value, attribute_escape)?;
+                self.escaped(document.str(attribute.value), attribute_escape)?;
             }
-            self.sink.write(b"\"")?;
+            self.literal(b"\"")?;
         }
         Ok(())
     }
@@ -348,22 +386,13 @@ impl<'a, S: Sink> Writer<'a, S> {
         if self.what.without_blank_text && value.bytes().all(super::chars::is_space) {
             return Ok(());
         }
-        if text.plain { self.sink.write(value.as_bytes()) } else { escape(self.sink, value, text_escape) }
+        if text.plain { self.piece(text) } else { self.escaped(value, text_escape) }
     }
-}
-
-/// An attribute and the space before it as they stand in the source, where that is canonical.
-fn canonical_in_source<'d>(document: &'d Document, attribute: &Attribute) -> Option<&'d str> {
-    let (name, value) = (attribute.name.written, attribute.value);
-    if value.made || !value.plain || value.start != name.start + name.len + 2 {
-        return None;
-    }
-    let whole = Str { start: name.start - 1, len: name.len + value.len + 4, ..name };
-    Some(document.str(whole)).filter(|text| text.starts_with(' ') && text.ends_with('"'))
 }
 
 /// Attributes are sorted by namespace, then by local name ([xml-c14n 2.3]).
 fn canonical_order(document: &Document, a: &Attribute, b: &Attribute) -> Ordering {
-    let namespaces = document.tree.strings.text(a.name.uri).cmp(document.tree.strings.text(b.name.uri));
+    let namespaces = || document.tree.strings.text(a.name.uri).cmp(document.tree.strings.text(b.name.uri));
+    let namespaces = if a.name.uri == b.name.uri { Ordering::Equal } else { namespaces() };
     namespaces.then_with(|| document.local(&a.name).cmp(document.local(&b.name)))
 }

@@ -27,7 +27,7 @@ pub(super) fn attribute_escape(byte: u8) -> Option<&'static str> {
 }
 
 /// Writes text with what must be escaped in it.
-pub(super) fn escape(
+pub(super) fn escape_into(
     sink: &mut impl Sink,
     text: &str,
     escaped: impl Fn(u8) -> Option<&'static str>,
