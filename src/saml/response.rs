@@ -206,5 +206,7 @@ impl<'d> Response<'d> {
 
 /// Names that some software takes for an ID.
 fn is_id_like(local: &str) -> bool {
-    ["ID", "AssertionID", "ResponseID", "RequestID"].iter().any(|name| local.eq_ignore_ascii_case(name))
+    // all of them end so, and few other names do
+    local.as_bytes().last_chunk().is_some_and(|end: &[u8; 2]| end.eq_ignore_ascii_case(b"ID"))
+        && ["ID", "AssertionID", "ResponseID", "RequestID"].iter().any(|name| local.eq_ignore_ascii_case(name))
 }

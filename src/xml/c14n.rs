@@ -155,6 +155,7 @@ impl<'a, S: Sink> Writer<'a, S> {
     }
 
     /// Writes these bytes, which may be what the source goes on with.
+    #[inline]
     fn literal(&mut self, bytes: &[u8]) -> Result<(), Overflow> {
         let end = self.run.end + bytes.len();
         if self.document.source.as_bytes().get(self.run.end..end) == Some(bytes) {

@@ -30,12 +30,60 @@ fn is_name_char(c: char) -> bool {
     is_name_start(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
 }
 
+/// What an ASCII character may be in a name.
+#[derive(Clone, Copy, PartialEq)]
+enum InName {
+    Start,
+    Further,
+    Colon,
+    No,
+}
+
+/// The part of each byte.
+static IN_NAME: [InName; 256] = {
+    let mut all = [InName::No; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        #[expect(clippy::indexing_slicing, reason = "the compiler computes it, and would refuse what is out of bounds")]
+        let slot = &mut all[byte as usize];
+        *slot = match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'_' => InName::Start,
+            b'0'..=b'9' | b'-' | b'.' => InName::Further,
+            b':' => InName::Colon,
+            _ => InName::No,
+        };
+        byte += 1;
+    }
+    all
+};
+
+fn in_name(byte: u8) -> InName {
+    IN_NAME.get(usize::from(byte)).copied().unwrap_or(InName::No)
+}
+
+/// A name of ASCII characters with one prefix at most, as nearly every one is: its length, and where its local part begins.
+/// None where `text` does not begin with one. What follows it is not judged, and may belong to a name that is not ASCII.
+pub(super) fn ascii_name(text: &[u8]) -> Option<(usize, usize)> {
+    let mut local_at = 0;
+    let mut len = 0;
+    for byte in text {
+        match in_name(*byte) {
+            InName::Start => {}
+            InName::Further if len > local_at => {}
+            InName::Colon if local_at == 0 && len > 0 => local_at = len + 1,
+            InName::Further | InName::Colon => return None,
+            InName::No => break,
+        }
+        len += 1;
+    }
+    (len > local_at).then_some((len, local_at))
+}
+
 /// Whether this is a name without a colon.
 pub(crate) fn is_ncname(name: &str) -> bool {
     // nearly every name is ASCII
-    let ascii = |byte: u8| matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'-' | b'.' | b'0'..=b'9');
-    if name.bytes().all(ascii) {
-        return name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    if name.bytes().all(|byte| matches!(in_name(byte), InName::Start | InName::Further)) {
+        return name.bytes().next().is_some_and(|first| in_name(first) == InName::Start);
     }
     let mut chars = name.chars();
     chars.next().is_some_and(is_name_start) && chars.all(is_name_char)
@@ -43,7 +91,7 @@ pub(crate) fn is_ncname(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{first_bad_char, is_ncname};
+    use super::{ascii_name, first_bad_char, is_ncname};
 
     #[test]
     fn names_are_those_of_the_recommendation() {
@@ -52,6 +100,17 @@ mod tests {
         }
         for bad in ["", "1a", "-a", "a:b", "a b", "\u{d7}", "a\u{37e}"] {
             assert!(!is_ncname(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_of_ascii_are_cut_off_what_follows() {
+        assert_eq!(ascii_name(b"saml:Issuer Format"), Some((11, 5)));
+        assert_eq!(ascii_name(b"a1=\"\""), Some((2, 0)));
+        // the tail is for the caller to look at
+        assert_eq!(ascii_name("aé".as_bytes()), Some((1, 0)));
+        for bad in ["", " a", "1a", ":a", "a:", "a: b", "a:1", "a:b:c", "é"] {
+            assert_eq!(ascii_name(bad.as_bytes()), None, "{bad}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::chars::{is_ncname, is_space};
+use super::chars::{ascii_name, is_ncname, is_space};
 use super::document::{Attribute, Content, Declaration, NO_PREFIX, NO_URI, Name, Str, XML_NAMESPACE, XMLNS_NAMESPACE};
 use super::error::XmlProblem;
 use super::parse::{Located, Open, Parser, bounded, offset};
@@ -23,12 +23,16 @@ impl<'t> Parser<'t> {
         self.bound_by(self.elements, self.limits.elements, "elements", at)?;
         self.bound_by(self.open.len() + 1, self.limits.depth, "nested elements", at)?;
 
-        let name_len = content.bytes().take_while(|byte| !is_space(*byte)).count();
+        let known = ascii_name(content.as_bytes());
+        let known_to = known.map_or(0, |(len, _)| len);
+        let more = content.as_bytes().get(known_to..).unwrap_or_default();
+        let name_len = known_to + more.iter().take_while(|byte| !is_space(**byte)).count();
+        let local_at = known.filter(|_| name_len == known_to).map(|(_, local_at)| local_at);
         let (name, rest) = content.split_at_checked(name_len).unwrap_or((content, ""));
         let first_attribute = offset(self.tree.attributes.len());
         let first_declaration = offset(self.tree.declarations.len());
         self.attributes(rest, at + 1 + name_len)?;
-        let name_of_element = self.name(name, at + 1, true)?;
+        let name_of_element = self.name(name, local_at, at + 1, true)?;
         let declarations = first_declaration..offset(self.tree.declarations.len());
         let node = self.push(
             at,
@@ -122,7 +126,7 @@ impl<'t> Parser<'t> {
 
     fn attribute(&mut self, raw: &RawAttribute<'t>, rest_at: usize, first: usize) -> Located<()> {
         let at = rest_at + raw.at;
-        let name = self.name(raw.name, at, false)?;
+        let name = self.name(raw.name, raw.local_at, at, false)?;
         let value = self.value(raw, at, rest_at + raw.value_at)?;
         let local = raw.name.get(name.local_at as usize..).unwrap_or_default();
         let twin = |known: &Attribute| known.name.uri == name.uri && self.local_of(&known.name) == local;
@@ -157,33 +161,33 @@ impl<'t> Parser<'t> {
         Ok(self.made_since(start, plain))
     }
 
-    /// Resolves a name. An unprefixed element is in the default namespace, an unprefixed attribute in none.
-    fn name(&mut self, written: &'t str, at: usize, element: bool) -> Located<Name> {
+    /// Resolves a name, whose local part begins at `local_at` where it is known to be one. An unprefixed element is in the
+    /// default namespace, an unprefixed attribute in none.
+    fn name(&mut self, written: &'t str, local_at: Option<usize>, at: usize, element: bool) -> Located<Name> {
         self.bound_by(written.len(), self.limits.name_bytes, "bytes of a name", at)?;
-        let (prefix, local) = match written.bytes().position(|byte| byte == b':') {
-            Some(colon) => (written.get(..colon).unwrap_or_default(), written.get(colon + 1..).unwrap_or_default()),
-            None => ("", written),
+        let local_at = match local_at {
+            Some(local_at) => local_at,
+            None => {
+                let (prefix, local) = written.split_once(':').unwrap_or(("", written));
+                let local_at = written.len() - local.len();
+                if !is_ncname(local) || (local_at > 0 && !is_ncname(prefix)) {
+                    return Err((XmlProblem::Name(bounded(written)), at));
+                }
+                local_at
+            }
         };
-        let prefixed = local.len() < written.len();
-        let no_name = || (XmlProblem::Name(bounded(written)), at);
-        if !is_ncname(local) {
-            return Err(no_name());
-        }
-        let (prefix, uri) = if prefixed {
+        let (prefix, uri) = if let Some(colon) = local_at.checked_sub(1) {
+            let prefix = written.get(..colon).unwrap_or_default();
             let number = self.prefix_number(prefix);
             let bound = number.and_then(|number| Some((number, self.bound.get(number as usize).copied().flatten()?)));
-            // a prefix that is bound was found to be a name when it was declared
-            bound.filter(|_| !prefix.is_empty()).ok_or_else(|| match is_ncname(prefix) {
-                true => (XmlProblem::Prefix(bounded(prefix)), at),
-                false => no_name(),
-            })?
+            bound.ok_or_else(|| (XmlProblem::Prefix(bounded(prefix)), at))?
         } else if element {
             (NO_PREFIX, self.bound.first().copied().flatten().unwrap_or(NO_URI))
         } else {
             (NO_PREFIX, NO_URI)
         };
         let text = Str { start: offset(at), len: offset(written.len()), made: false, plain: true };
-        Ok(Name { written: text, local_at: offset(written.len() - local.len()), prefix, uri })
+        Ok(Name { written: text, local_at: offset(local_at), prefix, uri })
     }
 
     /// The number of a prefix. Most names have the prefix of the name before them.

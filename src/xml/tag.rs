@@ -1,12 +1,14 @@
 //! The attributes of a start tag, as written ([XML 1.0 3.1]).
 
-use super::chars::is_space;
+use super::chars::{ascii_name, is_space};
 use super::error::XmlProblem;
 
 /// One attribute as written: nothing decoded, nothing resolved.
 #[derive(Clone, Copy)]
 pub(super) struct RawAttribute<'t> {
     pub(super) name: &'t str,
+    /// Where its local part begins, if the name is known to be one.
+    pub(super) local_at: Option<usize>,
     pub(super) value: &'t str,
     /// Offset of the name within the text that was given.
     pub(super) at: usize,
@@ -61,7 +63,11 @@ impl<'t> RawAttributes<'t> {
             return self.syntax("white space before an attribute");
         }
         let at = self.at;
+        let known = ascii_name(self.rest());
+        self.at += known.map_or(0, |(len, _)| len);
+        let known_to = self.at;
         self.skip(|byte| !is_space(byte) && byte != b'=');
+        let local_at = known.filter(|_| self.at == known_to).map(|(_, local_at)| local_at);
         let name = self.text.get(at..self.at).unwrap_or_default();
         self.skip(is_space);
         if self.rest().first() != Some(&b'=') {
@@ -83,7 +89,7 @@ impl<'t> RawAttributes<'t> {
         }
         let value = self.text.get(value_at..self.at).unwrap_or_default();
         self.at += 1;
-        Ok(Some(RawAttribute { name, value, at, value_at, in_double_quotes: quote == b'"' }))
+        Ok(Some(RawAttribute { name, local_at, value, at, value_at, in_double_quotes: quote == b'"' }))
     }
 }
 
