@@ -70,25 +70,43 @@ impl Text {
         self.first.iter().chain(&self.more)
     }
 
-    /// The sentence for this reader.
+    /// The sentence for this reader. What it quotes is cut after the first thousand characters.
     pub fn to_string_for(&self, show: Show) -> String {
         match show {
             Show::Hashed => self.to_string(),
             Show::Personal => self
                 .parts()
-                .map(|part| match part {
-                    Part::Plain(text) => text.as_ref(),
-                    Part::Personal(text) => text.expose(),
+                .flat_map(|part| match part {
+                    Part::Plain(text) => plain(text),
+                    Part::Personal(text) => cut(text.expose()),
                 })
                 .collect(),
         }
     }
 }
 
+/// Characters of a quoted value that are shown. A response may hold 250,000 in one attribute; a report of them helps nobody.
+const QUOTED: usize = 1_000;
+
+/// Our own sentences are whole; made ones may quote.
+fn plain<'t>(text: &'t Cow<'static, str>) -> [&'t str; 2] {
+    match text {
+        Cow::Borrowed(text) => [text, ""],
+        Cow::Owned(text) => cut(text),
+    }
+}
+
+fn cut(text: &str) -> [&str; 2] {
+    match text.char_indices().nth(QUOTED).and_then(|(at, _)| text.get(..at)) {
+        Some(beginning) => [beginning, "… (cut)"],
+        None => [text, ""],
+    }
+}
+
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.parts().try_for_each(|part| match part {
-            Part::Plain(text) => f.write_str(text),
+            Part::Plain(text) => plain(text).into_iter().try_for_each(|piece| f.write_str(piece)),
             Part::Personal(text) => fmt::Display::fmt(text, f),
         })
     }
@@ -103,5 +121,20 @@ impl From<&'static str> for Text {
 impl From<String> for Text {
     fn from(text: String) -> Self {
         Self::plain(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{QUOTED, Show, Text};
+
+    #[test]
+    fn long_quotations_are_cut_and_our_own_sentences_are_not() {
+        let long = "é".repeat(QUOTED + 1);
+        let cut = format!("{}… (cut)", "é".repeat(QUOTED));
+        assert_eq!(Text::from(long.clone()).to_string(), cut);
+        assert_eq!(Text::personal(long).to_string_for(Show::Personal), cut);
+        let whole = "é".repeat(QUOTED);
+        assert_eq!(Text::from(whole.clone()).to_string_for(Show::Hashed), whole);
     }
 }
