@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64_simd::STANDARD as BASE64;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use samlgate::dsig::TrustedKey;
@@ -19,10 +19,12 @@ use samlgate::xml::{self, Canonical, Document, NodeId};
 
 /// Namespace of XML signatures.
 pub(crate) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
-const ISSUER: &str = "https://authentik.company/application/saml/m365/metadata/";
+/// The issuer of every document here.
+pub(crate) const ISSUER: &str = "https://authentik.company/application/saml/m365/metadata/";
 const ACS: &str = "https://login.microsoftonline.com/login.srf";
 const AUDIENCE: &str = "urn:federation:MicrosoftOnline";
-const USERS: usize = 10_000;
+/// How many users there are.
+pub(crate) const USERS: usize = 10_000;
 
 /// The clock by which every document here is valid.
 pub(crate) fn now() -> Timestamp {
@@ -123,7 +125,7 @@ pub(crate) fn judge(key: &Key) -> Judge {
 }
 
 /// UPN and ImmutableId of the user of this number.
-fn user(n: usize) -> (String, String) {
+pub(crate) fn user(n: usize) -> (String, String) {
     let n = n % USERS;
     let hash = digest(&SHA256, &n.to_be_bytes());
     (format!("user.{n}@domain.company"), BASE64.encode_to_string(hash.as_ref().first_chunk::<16>().unwrap()))
@@ -152,11 +154,21 @@ pub(crate) struct Wish<'a> {
     pub(crate) declarations: &'a str,
     /// PrefixList of the transform, if any.
     pub(crate) prefix_list: &'a str,
+    /// When it is issued.
+    pub(crate) issued: Timestamp,
 }
 
 impl Default for Wish<'_> {
     fn default() -> Self {
-        Self { covers: Covers::Assertion, key_info: true, attributes: "", after: "", declarations: "", prefix_list: "" }
+        Self {
+            covers: Covers::Assertion,
+            key_info: true,
+            attributes: "",
+            after: "",
+            declarations: "",
+            prefix_list: "",
+            issued: now(),
+        }
     }
 }
 
@@ -174,9 +186,11 @@ pub(crate) fn response(key: &Key, n: usize, wish: &Wish<'_>) -> String {
     };
     let on_response = signature(wish.covers != Covers::Assertion, &response, "RESPONSE");
     let on_assertion = signature(wish.covers != Covers::Response, &assertion, "ASSERTION");
-    let Wish { attributes, after, declarations, .. } = wish;
+    let Wish { attributes, after, declarations, issued, .. } = wish;
+    let [begins, authn, ends, session_ends] =
+        [-5, -1, 5, 1_440].map(|minutes| *issued + SignedDuration::from_mins(minutes));
     let mut xml = format!(
-        r#"<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"{declarations} Version="2.0" IssueInstant="2026-11-23T12:00:00Z" Destination="{ACS}" ID="{response}"><saml:Issuer>{ISSUER}</saml:Issuer>{on_response}<samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></samlp:Status><saml:Assertion Version="2.0" ID="{assertion}" IssueInstant="2026-11-23T12:00:00Z"><saml:Issuer>{ISSUER}</saml:Issuer>{on_assertion}<saml:Subject><saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">{immutable_id}</saml:NameID><saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData NotOnOrAfter="2026-11-23T12:05:00Z" Recipient="{ACS}"/></saml:SubjectConfirmation></saml:Subject><saml:Conditions NotBefore="2026-11-23T11:55:00Z" NotOnOrAfter="2026-11-23T12:05:00Z"><saml:AudienceRestriction><saml:Audience>{AUDIENCE}</saml:Audience></saml:AudienceRestriction></saml:Conditions><saml:AuthnStatement AuthnInstant="2026-11-23T11:59:00Z" SessionIndex="{session}" SessionNotOnOrAfter="2026-11-24T12:00:00Z"><saml:AuthnContext><saml:AuthnContextClassRef>http://schemas.microsoft.com/claims/multipleauthn</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement><saml:AttributeStatement><saml:Attribute Name="IDPEmail"><saml:AttributeValue>{upn}</saml:AttributeValue></saml:Attribute>{attributes}</saml:AttributeStatement></saml:Assertion>{after}</samlp:Response>"#
+        r#"<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"{declarations} Version="2.0" IssueInstant="{issued}" Destination="{ACS}" ID="{response}"><saml:Issuer>{ISSUER}</saml:Issuer>{on_response}<samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></samlp:Status><saml:Assertion Version="2.0" ID="{assertion}" IssueInstant="{issued}"><saml:Issuer>{ISSUER}</saml:Issuer>{on_assertion}<saml:Subject><saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">{immutable_id}</saml:NameID><saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData NotOnOrAfter="{ends}" Recipient="{ACS}"/></saml:SubjectConfirmation></saml:Subject><saml:Conditions NotBefore="{begins}" NotOnOrAfter="{ends}"><saml:AudienceRestriction><saml:Audience>{AUDIENCE}</saml:Audience></saml:AudienceRestriction></saml:Conditions><saml:AuthnStatement AuthnInstant="{authn}" SessionIndex="{session}" SessionNotOnOrAfter="{session_ends}"><saml:AuthnContext><saml:AuthnContextClassRef>http://schemas.microsoft.com/claims/multipleauthn</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement><saml:AttributeStatement><saml:Attribute Name="IDPEmail"><saml:AttributeValue>{upn}</saml:AttributeValue></saml:Attribute>{attributes}</saml:AttributeStatement></saml:Assertion>{after}</samlp:Response>"#
     );
     if wish.covers != Covers::Response {
         xml = sign(key, &xml, "ASSERTION", assertion_of);

@@ -1,0 +1,375 @@
+//! What the proxy costs a request: before a bare hyper proxy and nginx, on the same machine, in turns.
+//!
+//! `cargo bench --bench proxy` takes some two minutes, `-- --quick` less. nginx takes part where it is installed. The processor
+//! time is that of the contestant's process alone; rates and latencies are those of a machine that runs all of it at once.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "benchmark")]
+
+#[expect(dead_code, reason = "what the other benchmarks need of it")]
+mod documents;
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use documents::{ISSUER, Key, USERS, Wish, form, response, user};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use jiff::Timestamp;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+const HOST: &str = "login.microsoftonline.com";
+/// Distinct sign-ins that are posted.
+const SIGN_INS: usize = 2_000;
+/// Connections that are kept alive.
+const CONNECTIONS: usize = 16;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let has = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--role") {
+        return runtime.block_on(role(&arguments[at + 1], arguments.get(at + 2..).unwrap_or_default()));
+    }
+    // without `--bench` this is a test that everything runs
+    let (rounds, turn) = match (has("--bench"), has("--quick")) {
+        (true, false) => (8, Duration::from_secs(2)),
+        (true, true) => (2, Duration::from_secs(1)),
+        _ => (1, Duration::from_millis(100)),
+    };
+    runtime.block_on(compare(rounds, turn));
+}
+
+// --- the roles, each a process of its own ----------------------------------------------------------------------------
+
+/// Says its port, and serves until its standard input ends.
+async fn role(name: &str, arguments: &[String]) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    println!("{}", listener.local_addr().unwrap().port());
+    match name {
+        "upstream" => _ = tokio::spawn(upstream(listener)),
+        _ => _ = tokio::spawn(bare(listener, arguments[0].clone(), Path::new(&arguments[1]).to_owned())),
+    }
+    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.unwrap().unwrap();
+}
+
+async fn upstream(listener: TcpListener) {
+    let body = Bytes::from("x".repeat(2_000));
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let body = body.clone();
+        let answer = service_fn(move |request: Request<Incoming>| {
+            let body = body.clone();
+            async move {
+                request.into_body().collect().await.ok();
+                Ok::<_, Infallible>(Response::new(Full::new(body)))
+            }
+        });
+        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+    }
+}
+
+/// The least that a reverse proxy does with hyper: TLS in, the whole body, a pooled connection out.
+async fn bare(listener: TcpListener, upstream: String, folder: std::path::PathBuf) {
+    let chain = vec![CertificateDer::from_pem_file(folder.join("proxy.pem")).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(folder.join("proxy.key")).unwrap();
+    let tls = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (acceptor, client, upstream) = (acceptor.clone(), client.clone(), upstream.clone());
+        tokio::spawn(async move {
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let forward = service_fn(move |request: Request<Incoming>| {
+                let (client, upstream) = (client.clone(), upstream.clone());
+                async move {
+                    let (mut head, body) = request.into_parts();
+                    head.uri = Uri::try_from(format!("http://{upstream}{}", head.uri.path())).unwrap();
+                    let body = Full::new(body.collect().await.unwrap().to_bytes());
+                    client.request(Request::from_parts(head, body)).await
+                }
+            });
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), forward).await.ok();
+        });
+    }
+}
+
+/// A process that ends with this value.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Process {
+    fn role(name: &str, arguments: &[&str]) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--role", name])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { child, address: (Ipv4Addr::LOCALHOST, line.trim().parse().unwrap()).into() }
+    }
+
+    /// A program that listens on a port that it is told.
+    async fn program(command: &mut Command, address: SocketAddr) -> Self {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let process = Self { child, address };
+        for _ in 0..500 {
+            if TcpStream::connect(address).await.is_ok() {
+                return process;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic_with(&format!("{command:?} does not listen"))
+    }
+
+    /// Processor time of the process and of its children so far, in microseconds.
+    fn cpu(&self) -> f64 {
+        let root = self.child.id();
+        let of = |pid: u32| -> Option<(u32, f64)> {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+            let ticks: f64 = fields[11].parse::<f64>().ok()? + fields[12].parse::<f64>().ok()?;
+            Some((fields[1].parse().ok()?, ticks * 10_000.0))
+        };
+        let pids =
+            std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        pids.filter_map(|pid| of(pid).filter(|(parent, _)| pid == root || *parent == root)).map(|(_, cpu)| cpu).sum()
+    }
+
+    /// Resident memory in MB.
+    fn resident(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_ascii_whitespace().next().unwrap().parse::<f64>().unwrap() / 1024.0
+    }
+}
+
+#[expect(clippy::panic, reason = "benchmark")]
+fn panic_with(text: &str) -> ! {
+    panic!("{text}")
+}
+
+fn free() -> SocketAddr {
+    StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+// --- the load --------------------------------------------------------------------------------------------------------
+
+/// What is asked, again and again.
+#[derive(Clone)]
+struct Ask {
+    path: &'static str,
+    bodies: Arc<Vec<Bytes>>,
+}
+
+#[derive(Default)]
+struct Measured {
+    /// Microseconds, in order.
+    latencies: Vec<u32>,
+    seconds: f64,
+}
+
+impl Measured {
+    /// The latency that so many of a thousand requests do not exceed.
+    fn percentile(&self, per_mille: usize) -> f64 {
+        let at = (self.latencies.len() * per_mille / 1_000).min(self.latencies.len().saturating_sub(1));
+        f64::from(self.latencies.get(at).copied().unwrap_or_default())
+    }
+}
+
+/// Asks on so many connections for so long.
+async fn load(address: SocketAddr, tls: &TlsConnector, ask: &Ask, connections: usize, turn: Duration) -> Measured {
+    let begun = Instant::now();
+    let tasks: Vec<_> = (0..connections)
+        .map(|connection| {
+            let (tls, ask) = (tls.clone(), ask.clone());
+            tokio::spawn(async move {
+                let stream = TcpStream::connect(address).await.unwrap();
+                stream.set_nodelay(true).unwrap();
+                let stream = tls.connect(ServerName::try_from(HOST).unwrap(), stream).await.unwrap();
+                let (mut sender, connected) =
+                    hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+                tokio::spawn(connected);
+                let mut latencies = Vec::new();
+                let mut n = connection * 7;
+                while begun.elapsed() < turn {
+                    n += CONNECTIONS;
+                    let request = Request::post(ask.path)
+                        .header("host", HOST)
+                        .header("content-type", "application/x-www-form-urlencoded")
+                        .body(Full::new(ask.bodies[n % ask.bodies.len()].clone()))
+                        .unwrap();
+                    let asked = Instant::now();
+                    let answer = sender.send_request(request).await.unwrap();
+                    assert!(answer.status().is_success());
+                    answer.into_body().collect().await.unwrap();
+                    latencies.push(u32::try_from(asked.elapsed().as_micros()).unwrap_or(u32::MAX));
+                }
+                latencies
+            })
+        })
+        .collect();
+    let mut measured = Measured::default();
+    for task in tasks {
+        measured.latencies.extend(task.await.unwrap());
+    }
+    measured.seconds = begun.elapsed().as_secs_f64();
+    measured.latencies.sort_unstable();
+    measured
+}
+
+// --- the table -------------------------------------------------------------------------------------------------------
+
+const GOALS: &str = "must: judging - not judging <= 75 µs, judging <= 2.4 x bare, not judging <= 1.15 x bare and <= 1.3 x nginx, \
+    p99 of others while judging <= 2 x without (reach for 55 µs, 2.0, 1.05, 1.15)";
+
+async fn compare(rounds: usize, turn: Duration) {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = certificate(folder.path());
+    let upstream = Process::role("upstream", &[]);
+    let posts = Ask { path: "/login.srf", bodies: sign_ins() };
+    let passes = Ask { path: "/other", ..posts.clone() };
+    let bare = Process::role("bare", &[&upstream.address.to_string(), folder.path().to_str().unwrap()]);
+    let samlgate = samlgate(folder.path(), upstream.address).await;
+    let nginx = nginx(folder.path(), upstream.address).await;
+
+    let mut contestants = vec![("bare hyper", &bare, &passes), ("samlgate, not judging", &samlgate, &passes)];
+    contestants.push(("samlgate, judging", &samlgate, &posts));
+    contestants.extend(nginx.as_ref().map(|nginx| ("nginx", nginx, &passes)));
+    let mut figures: Vec<Vec<[f64; 5]>> = vec![Vec::new(); contestants.len()];
+    for _ in 0..rounds {
+        for ((_, process, ask), figures) in contestants.iter().zip(&mut figures) {
+            load(process.address, &tls, ask, CONNECTIONS, turn / 4).await;
+            let before = process.cpu();
+            let measured = load(process.address, &tls, ask, CONNECTIONS, turn).await;
+            let count = measured.latencies.len() as f64;
+            let [p50, p99, p999] = [500, 990, 999].map(|share| measured.percentile(share));
+            figures.push([count / measured.seconds, p50, p99, p999, (process.cpu() - before) / count]);
+        }
+    }
+    println!("\n8 kB posts on {CONNECTIONS} kept connections, TLS in, plain out. Medians of {rounds} turns.\n");
+    println!("| | requests/s | p50 µs | p99 µs | p99.9 µs | CPU µs a request | over bare |");
+    println!("|---|---|---|---|---|---|---|");
+    let medians: Vec<[f64; 5]> = figures
+        .iter()
+        .map(|turns| [0, 1, 2, 3, 4].map(|at| median(turns.iter().map(|turn| turn[at]).collect())))
+        .collect();
+    for ((name, ..), [rate, p50, p99, p999, cpu]) in contestants.iter().zip(&medians) {
+        println!("| {name} | {rate:.0} | {p50:.0} | {p99:.0} | {p999:.0} | {cpu:.1} | {:.2} |", cpu / medians[0][4]);
+    }
+    println!("\njudging costs {:.1} µs a request", medians[2][4] - medians[1][4]);
+
+    // what others feel while sign-ins are judged, and while as many bodies go through unread
+    let others = Ask { path: "/other", bodies: Arc::new(vec![Bytes::new()]) };
+    let mut tails: [Vec<f64>; 2] = Default::default();
+    for _ in 0..rounds {
+        for (beside, tails) in [&passes, &posts].into_iter().zip(&mut tails) {
+            let (_, measured) = tokio::join!(
+                load(samlgate.address, &tls, beside, CONNECTIONS, turn),
+                load(samlgate.address, &tls, &others, 4, turn)
+            );
+            tails.push(measured.percentile(990));
+        }
+    }
+    let [without, with] = tails.map(median);
+    println!(
+        "p99 of others: {without:.0} µs beside unread posts, {with:.0} µs beside judged ones ({:.2} x)",
+        with / without
+    );
+    println!("resident: {:.1} MB", samlgate.resident());
+    println!("\n{GOALS}");
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_unstable_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// Writes the certificate that all listeners have; gives back a client that trusts it.
+fn certificate(folder: &Path) -> TlsConnector {
+    let made = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
+    std::fs::write(folder.join("proxy.pem"), made.cert.pem()).unwrap();
+    std::fs::write(folder.join("proxy.key"), made.signing_key.serialize_pem()).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    TlsConnector::from(Arc::new(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// Forms that are valid now.
+fn sign_ins() -> Arc<Vec<Bytes>> {
+    let key = Key::of_fixture("current");
+    let groups = "<saml:Attribute Name=\"http://schemas.xmlsoap.org/claims/Group\">".to_owned()
+        + &"<saml:AttributeValue>CN=Group,OU=Groups,DC=domain,DC=company</saml:AttributeValue>".repeat(22)
+        + "</saml:Attribute>";
+    let wish = Wish { attributes: &groups, issued: Timestamp::now(), ..Wish::default() };
+    Arc::new((0..SIGN_INS).map(|n| Bytes::from(form(&response(&key, n, &wish)))).collect())
+}
+
+async fn samlgate(folder: &Path, upstream: SocketAddr) -> Process {
+    let mut users = "UserPrincipalName,OnPremisesImmutableId,AccountEnabled\n".to_owned();
+    for (upn, id) in (0..USERS).map(user) {
+        writeln!(users, "{upn},{id},True").unwrap();
+    }
+    std::fs::write(folder.join("users.csv"), users).unwrap();
+    std::fs::write(folder.join("current.cer"), Key::of_fixture("current").certificate).unwrap();
+    let (address, admin) = (free(), free());
+    let config = format!(
+        "environment = \"test\"\n[listen]\nreverse = \"{address}\"\nadmin = \"{admin}\"\n\
+         [tls]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n[upstream]\nurl = \"http://{upstream}\"\n\
+         [[federation]]\ndomain = \"domain.company\"\nissuer = \"{ISSUER}\"\ncertificates = [\"current.cer\"]\n\
+         users = \"users.csv\"\nmfa_behavior = \"acceptIfMfaDoneByFederatedIdp\"\n[policy]\nskew = \"1d\"\n"
+    );
+    std::fs::write(folder.join("samlgate.toml"), config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_samlgate"));
+    Process::program(command.arg("serve").arg("--config").arg(folder.join("samlgate.toml")), address).await
+}
+
+/// nginx as a TLS reverse proxy with kept connections, where it is installed.
+async fn nginx(folder: &Path, upstream: SocketAddr) -> Option<Process> {
+    let address = free();
+    let at = folder.display();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|kind| format!("{kind}_temp_path {at}/{kind};"))
+        .collect();
+    let config = format!(
+        "daemon off; worker_processes 2; pid {at}/nginx.pid; error_log {at}/nginx.log; events {{ worker_connections 512; }}\n\
+         http {{ access_log off; {temporary} client_body_buffer_size 64k; keepalive_requests 100000000;\n\
+         upstream up {{ server {upstream}; keepalive 64; keepalive_requests 100000000; }}\n\
+         server {{ listen {address} ssl; ssl_certificate {at}/proxy.pem; ssl_certificate_key {at}/proxy.key;\n\
+         location / {{ proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host; }} }} }}\n"
+    );
+    std::fs::write(folder.join("nginx.conf"), config).unwrap();
+    let program = ["/usr/sbin/nginx", "/usr/bin/nginx"].into_iter().find(|program| Path::new(program).exists())?;
+    Some(Process::program(Command::new(program).arg("-c").arg(folder.join("nginx.conf")), address).await)
+}
