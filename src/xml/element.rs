@@ -16,7 +16,7 @@ impl<'t> Parser<'t> {
     pub(super) fn start(&mut self, content: &'t str, at: usize, empty: bool) -> Located<()> {
         self.flush();
         if self.open.is_empty() && self.seen_root {
-            return Err((XmlProblem::OutsideRoot("a second element"), at));
+            return Err((XmlProblem::OutsideRoot("a second element"), at).into());
         }
         self.seen_root = true;
         self.elements += 1;
@@ -31,7 +31,9 @@ impl<'t> Parser<'t> {
         let (name, rest) = content.split_at_checked(name_len).unwrap_or((content, ""));
         let first_attribute = offset(self.tree.attributes.len());
         let first_declaration = offset(self.tree.declarations.len());
-        self.attributes(rest, at + 1 + name_len)?;
+        if !rest.is_empty() {
+            self.attributes(rest, at + 1 + name_len)?;
+        }
         let name_of_element = self.name(name, local_at, at + 1, true)?;
         let declarations = first_declaration..offset(self.tree.declarations.len());
         let node = self.push(
@@ -52,12 +54,15 @@ impl<'t> Parser<'t> {
 
     pub(super) fn end(&mut self, content: &'t str, at: usize) -> Located<()> {
         self.flush();
-        let name = content.trim_end_matches([' ', '\t', '\n', '\r']);
         let Some(open) = self.open.pop() else {
-            return Err((XmlProblem::OutsideRoot("an end tag"), at));
+            return Err((XmlProblem::OutsideRoot("an end tag"), at).into());
         };
-        if open.name != name {
-            return Err((XmlProblem::EndTag { expected: open.name.to_owned(), got: bounded(name) }, at));
+        // hardly anybody writes white space behind the name
+        if open.name != content {
+            let name = content.trim_end_matches([' ', '\t', '\n', '\r']);
+            if open.name != name {
+                return Err((XmlProblem::EndTag { expected: open.name.to_owned(), got: bounded(name) }, at).into());
+            }
         }
         let end = self.next_id();
         if let Some(node) = self.tree.nodes.get_mut(open.node.index()) {
@@ -95,6 +100,9 @@ impl<'t> Parser<'t> {
     fn each_once(&self, first: usize) -> Located<()> {
         const COMPARED: usize = 8;
         let all = self.tree.attributes.get(first..).unwrap_or_default();
+        if all.len() < 2 {
+            return Ok(());
+        }
         let expanded = |attribute: &Attribute| (attribute.name.uri, self.local_of(&attribute.name));
         let twin = if all.len() <= COMPARED {
             let is_twin = |(at, attribute): &(usize, &Attribute)| {
@@ -112,7 +120,7 @@ impl<'t> Parser<'t> {
         let Some(twin) = twin else { return Ok(()) };
         let (start, len) = (twin.name.written.start as usize, twin.name.written.len as usize);
         let written = self.source.get(start..start + len).unwrap_or_default();
-        Err((XmlProblem::DuplicateAttribute(bounded(written)), twin.at as usize))
+        Err((XmlProblem::DuplicateAttribute(bounded(written)), twin.at as usize).into())
     }
 
     fn declare(&mut self, attribute: &RawAttribute<'t>, prefix: &str, first: usize, at: usize) -> Located<()> {
@@ -129,7 +137,7 @@ impl<'t> Parser<'t> {
         lawful_declaration(attribute.name, prefix, &uri).map_err(|text| (XmlProblem::Namespace(text), at))?;
         let (prefix, uri) = (self.tree.strings.intern(prefix), self.tree.strings.intern(&uri));
         if self.tree.declarations.iter().skip(first).any(|known| known.prefix == prefix) {
-            return Err((XmlProblem::DuplicateAttribute(bounded(attribute.name)), at));
+            return Err((XmlProblem::DuplicateAttribute(bounded(attribute.name)), at).into());
         }
         self.bound.resize(self.tree.strings.len(), None);
         let outside = self.bound.get_mut(prefix as usize).and_then(|bound| bound.replace(uri));
@@ -190,7 +198,7 @@ impl<'t> Parser<'t> {
                 let (prefix, local) = written.split_once(':').unwrap_or(("", written));
                 let local_at = written.len() - local.len();
                 if !is_ncname(local) || (local_at > 0 && !is_ncname(prefix)) {
-                    return Err((XmlProblem::Name(bounded(written)), at));
+                    return Err((XmlProblem::Name(bounded(written)), at).into());
                 }
                 local_at
             }

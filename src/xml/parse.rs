@@ -12,7 +12,16 @@ use super::tag::{RawAttributes, excerpt};
 use super::token::{Token, token};
 use crate::limits::Limits;
 
-pub(super) type Located<T> = Result<T, (XmlProblem, usize)>;
+/// A problem and its offset. Boxed: nearly every step of the parser gives back a result, and hardly any holds one.
+pub(super) struct Fault(Box<(XmlProblem, usize)>);
+
+impl From<(XmlProblem, usize)> for Fault {
+    fn from(located: (XmlProblem, usize)) -> Self {
+        Self(Box::new(located))
+    }
+}
+
+pub(super) type Located<T> = Result<T, Fault>;
 
 /// Parses a document.
 ///
@@ -41,7 +50,10 @@ pub fn parse(bytes: Vec<u8>, limits: &Limits) -> Result<Document, XmlError> {
     }
     match Parser::new(&source, limits).run() {
         Ok(tree) => Ok(Document::new(source, tree)),
-        Err((problem, at)) => Err(XmlError { problem, at: position(&source, at) }),
+        Err(Fault(fault)) => {
+            let (problem, at) = *fault;
+            Err(XmlError { problem, at: position(&source, at) })
+        }
     }
 }
 
@@ -123,7 +135,7 @@ impl<'t> Parser<'t> {
     fn run(mut self) -> Located<Tree> {
         if let Some(at) = first_bad_char(self.source) {
             let found = self.source.get(at..).and_then(|rest| rest.chars().next()).map_or(0, u32::from);
-            return Err((XmlProblem::Character(found), at));
+            return Err((XmlProblem::Character(found), at).into());
         }
         let mut at = 0;
         while let Some((token, end)) = token(self.source, at)? {
@@ -140,12 +152,12 @@ impl<'t> Parser<'t> {
             at = end;
         }
         if let Some(open) = self.open.last() {
-            return Err((XmlProblem::Unclosed(open.name.to_owned()), self.source.len()));
+            return Err((XmlProblem::Unclosed(open.name.to_owned()), self.source.len()).into());
         }
         if !self.seen_root {
             let blank = self.source.bytes().all(is_space);
             let problem = if blank { XmlProblem::Empty } else { XmlProblem::OutsideRoot("no element") };
-            return Err((problem, 0));
+            return Err((problem, 0).into());
         }
         let end = self.next_id();
         if let Some(document) = self.tree.nodes.first_mut() {
@@ -171,7 +183,7 @@ impl<'t> Parser<'t> {
     fn text(&mut self, raw: &'t str, at: usize) -> Located<()> {
         if self.open.is_empty() {
             return match raw.bytes().position(|byte| !is_space(byte)) {
-                Some(found) => Err((XmlProblem::OutsideRoot("text"), at + found)),
+                Some(found) => Err((XmlProblem::OutsideRoot("text"), at + found).into()),
                 None => Ok(()),
             };
         }
@@ -180,7 +192,7 @@ impl<'t> Parser<'t> {
             && let Some(found) = memchr::memmem::find(raw.as_bytes(), b"]]>")
         {
             let problem = XmlProblem::Syntax { expected: "`]]&gt;` in text", got: "`]]>`".to_owned() };
-            return Err((problem, at + found));
+            return Err((problem, at + found).into());
         }
         self.append(raw, at, at, special.is_none());
         Ok(())
@@ -213,7 +225,7 @@ impl<'t> Parser<'t> {
 
     fn reference(&mut self, name: &str, at: usize) -> Located<()> {
         if self.open.is_empty() {
-            return Err((XmlProblem::OutsideRoot("a reference"), at));
+            return Err((XmlProblem::OutsideRoot("a reference"), at).into());
         }
         let c = resolve(name).ok_or_else(|| (XmlProblem::Reference(bounded(&format!("&{name};"))), at))?;
         self.join(at);
@@ -223,7 +235,7 @@ impl<'t> Parser<'t> {
 
     fn cdata(&mut self, text: &'t str, at: usize) -> Located<()> {
         if self.open.is_empty() {
-            return Err((XmlProblem::OutsideRoot("a CDATA section"), at));
+            return Err((XmlProblem::OutsideRoot("a CDATA section"), at).into());
         }
         let plain = !text.contains(['&', '<', '>', '\r']);
         self.append(text, at, at + "<![CDATA[".len(), plain);
@@ -231,7 +243,14 @@ impl<'t> Parser<'t> {
     }
 
     /// Character data has ended: it becomes one node.
+    #[inline]
     pub(super) fn flush(&mut self) {
+        if !matches!(self.pending, Pending::None) {
+            self.flush_pending();
+        }
+    }
+
+    fn flush_pending(&mut self) {
         match std::mem::replace(&mut self.pending, Pending::None) {
             Pending::None => {}
             Pending::Source { text, .. } if text.len == 0 => {}
@@ -267,7 +286,7 @@ impl<'t> Parser<'t> {
         self.count_comment(at)?;
         if text.ends_with('-') || memchr::memmem::find(text.as_bytes(), b"--").is_some() {
             let problem = XmlProblem::Syntax { expected: "a comment without `--`", got: excerpt(text) };
-            return Err((problem, at));
+            return Err((problem, at).into());
         }
         let text = self.markup_text(text, at + "<!--".len());
         self.push(at, Content::Comment(text));
@@ -280,7 +299,7 @@ impl<'t> Parser<'t> {
         if target == "xml" {
             let further_down = || XmlProblem::Declaration("one further down".to_owned());
             let well = if at == 0 { declaration(rest) } else { Err(further_down()) };
-            return well.map_err(|problem| (problem, at));
+            return well.map_err(|problem| (problem, at).into());
         }
         self.flush();
         self.count_comment(at)?;
@@ -288,7 +307,7 @@ impl<'t> Parser<'t> {
         if !is_ncname(target) || target.eq_ignore_ascii_case("xml") {
             let problem =
                 XmlProblem::Syntax { expected: "the target of a processing instruction", got: excerpt(target) };
-            return Err((problem, at));
+            return Err((problem, at).into());
         }
         let data = rest.trim_start_matches([' ', '\t', '\n', '\r']);
         let data_at = at + "<?".len() + (content.len() - data.len());
@@ -304,7 +323,7 @@ impl<'t> Parser<'t> {
     }
 
     pub(super) fn bound_by(&self, count: usize, limit: usize, what: &'static str, at: usize) -> Located<()> {
-        if count > limit { Err((XmlProblem::Limit { what, limit }, at)) } else { Ok(()) }
+        if count > limit { Err((XmlProblem::Limit { what, limit }, at).into()) } else { Ok(()) }
     }
 }
 

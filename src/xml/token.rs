@@ -64,7 +64,7 @@ pub(super) fn token(source: &str, at: usize) -> Located<Option<(Token<'_>, usize
             let (content, end) = between(9, length, 3).ok_or_else(|| unended("a CDATA section"))?;
             (Token::Cdata(content), end)
         }
-        [b'<', b'!', ..] => return Err((other_declaration(rest), at)),
+        [b'<', b'!', ..] => return Err((other_declaration(rest), at).into()),
         [b'<', tag @ ..] => {
             let length = ElementParser::default().feed(tag);
             let (content, end) = between(1, length, 1).ok_or_else(|| unended("a tag"))?;
