@@ -46,6 +46,7 @@
 //! | 8 | `inspect` | pure | from posted bytes to a verdict: knows the order of the steps |
 //! | 7 | `observe` | | events: each is a log line and its metrics |
 //! | 6 | `check` | pure | the checks, and the policy that weighs them |
+//! | 5 | `answer` | pure | what the upstream answered: a code, a session, a request on its way |
 //! | 5 | `tenant` | pure | what Entra is set to expect: federations, certificates, users |
 //! | 4 | `saml` | pure | the POST binding, the response, its claims, metadata |
 //! | 3 | `dsig` | pure | XML signatures in the one shape that SAML has |
@@ -58,6 +59,7 @@
 //! The manual is the module `manual` of these pages; its text stands in `src/manual`.
 
 pub mod admin;
+pub mod answer;
 pub mod app;
 pub mod check;
 pub mod cli;
