@@ -25,6 +25,8 @@
 //!                             Verdict                 proxy::forward: the same bytes
 //!                                ├─ cli: a report, or JSON
 //!                                └─ observe: a log line and its metrics
+//!
+//!  the answer of the upstream streams on; a copy of it ── answer::read ── observe: did the prediction come true?
 //! ```
 //!
 //! Every check is made even where the signature fails, over claims that are marked unsigned: whoever tests wants to see
@@ -44,6 +46,7 @@
 //! | 9 | `proxy` | | the sockets of the proxy: routes, bodies, forwarding, TLS |
 //! | 9 | `admin` | | metrics and health for the operator |
 //! | 8 | `inspect` | pure | from posted bytes to a verdict: knows the order of the steps |
+//! | 7 | `replay` | | what was seen before: used assertions, requests that passed |
 //! | 7 | `observe` | | events: each is a log line and its metrics |
 //! | 6 | `check` | pure | the checks, and the policy that weighs them |
 //! | 5 | `answer` | pure | what the upstream answered: a code, a session, a request on its way |
@@ -73,6 +76,7 @@ pub mod manual;
 pub mod observe;
 pub mod personal;
 pub mod proxy;
+pub mod replay;
 pub mod saml;
 pub mod tenant;
 pub mod verdict;

@@ -24,9 +24,7 @@ pub(super) fn unpacked<'a>(codings: &str, body: &'a [u8], bound: usize) -> Optio
         }
         "deflate" => all_of(flate2::read::DeflateDecoder::new(body), bound),
         "br" => all_of(brotli_decompressor::Decompressor::new(body, BUFFER), bound),
-        "zstd" => {
-            all_of(ruzstd::decoding::StreamingDecoder::new_with_max_window_size(body, ZSTD_WINDOW).ok()?, bound)
-        }
+        "zstd" => all_of(ruzstd::decoding::StreamingDecoder::new_with_max_window_size(body, ZSTD_WINDOW).ok()?, bound),
         _ => return None,
     })
 }

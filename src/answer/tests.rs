@@ -102,7 +102,10 @@ fn a_prediction_comes_true_or_not_and_nobody_can_tell_from_silence() {
     assert_eq!(Actual::Code(Code::RealmUnknown).agrees(unknown_user), Some(false));
     assert_eq!(Actual::Accepted.agrees(None), Some(true));
     assert_eq!(Actual::Accepted.agrees(unknown_user), Some(false));
-    assert_eq!((Actual::Other(50_074).agrees(None), Actual::Other(50_074).agrees(unknown_user)), (Some(true), Some(false)));
+    assert_eq!(
+        (Actual::Other(50_074).agrees(None), Actual::Other(50_074).agrees(unknown_user)),
+        (Some(true), Some(false))
+    );
     assert_eq!(Actual::Other(50_011).agrees(None), Some(false));
     assert_eq!(Actual::Unknown.agrees(None), None);
 }
