@@ -74,6 +74,22 @@ pub struct Examined {
     pub named: Option<NamedCertificate>,
 }
 
+impl Examined {
+    /// A signature of which nothing is known but why it does not hold so far.
+    fn new(signature: NodeId, parent: NodeId, failure: Failure) -> Self {
+        Self {
+            signature,
+            parent,
+            algorithm: None,
+            digest: None,
+            unusual_canonicalization: None,
+            comments_in_reference: false,
+            result: Err(failure),
+            named: None,
+        }
+    }
+}
+
 /// Examines every signature of a document. `signable` are the Response and the Assertion, as far as they exist.
 pub fn verify<'d>(document: &'d Document, signable: &[NodeId], context: &Context<'_>) -> Signatures<'d> {
     let mut examined = SmallVec::new();
@@ -127,16 +143,8 @@ fn refused(
     context: &Context<'_>,
     error: ShapeError,
 ) -> Examined {
-    let mut examined = Examined {
-        signature,
-        parent,
-        algorithm: None,
-        digest: None,
-        unusual_canonicalization: None,
-        comments_in_reference: false,
-        result: Err(Failure::Shape(error, signature)),
-        named: named(document, signature, context.keys),
-    };
+    let mut examined = Examined::new(signature, parent, Failure::Shape(error, signature));
+    examined.named = named(document, signature, context.keys);
     if let Ok(grammar) = Grammar::read(document, signature) {
         examined.algorithm = SignatureAlgorithm::of_uri(grammar.signature_method.uri);
         examined.digest = Hash::of_uri(grammar.digest_method.uri);
@@ -145,16 +153,7 @@ fn refused(
 }
 
 fn examine(document: &Document, signature: NodeId, parent: NodeId, context: &Context<'_>) -> Examined {
-    let mut examined = Examined {
-        signature,
-        parent,
-        algorithm: None,
-        digest: None,
-        unusual_canonicalization: None,
-        comments_in_reference: false,
-        result: Err(Failure::NoKeys),
-        named: None,
-    };
+    let mut examined = Examined::new(signature, parent, Failure::NoKeys);
     examined.result = verify_one(document, &mut examined, context);
     if let Err(failure) = &mut examined.result {
         examined.named = named(document, signature, context.keys);

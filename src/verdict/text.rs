@@ -74,13 +74,7 @@ impl Text {
     pub fn to_string_for(&self, show: Show) -> String {
         match show {
             Show::Hashed => self.to_string(),
-            Show::Personal => self
-                .parts()
-                .flat_map(|part| match part {
-                    Part::Plain(text) => plain(text),
-                    Part::Personal(text) => cut(text.expose()),
-                })
-                .collect(),
+            Show::Personal => self.parts().flat_map(Part::expose).collect(),
         }
     }
 }
@@ -88,11 +82,14 @@ impl Text {
 /// Characters of a quoted value that are shown. A response may hold 250,000 in one attribute; a report of them helps nobody.
 const QUOTED: usize = 1_000;
 
-/// Our own sentences are whole; made ones may quote.
-fn plain<'t>(text: &'t Cow<'static, str>) -> [&'t str; 2] {
-    match text {
-        Cow::Borrowed(text) => [text, ""],
-        Cow::Owned(text) => cut(text),
+impl Part {
+    /// The text of it. Our own sentences are whole; made ones may quote.
+    fn expose(&self) -> [&str; 2] {
+        match self {
+            Self::Plain(Cow::Borrowed(text)) => [text, ""],
+            Self::Plain(Cow::Owned(text)) => cut(text),
+            Self::Personal(text) => cut(text.expose()),
+        }
     }
 }
 
@@ -106,7 +103,7 @@ fn cut(text: &str) -> [&str; 2] {
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.parts().try_for_each(|part| match part {
-            Part::Plain(text) => plain(text).into_iter().try_for_each(|piece| f.write_str(piece)),
+            Part::Plain(_) => part.expose().into_iter().try_for_each(|piece| f.write_str(piece)),
             Part::Personal(text) => fmt::Display::fmt(text, f),
         })
     }

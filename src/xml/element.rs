@@ -86,9 +86,33 @@ impl<'t> Parser<'t> {
         }
         let first = self.tree.attributes.len();
         for attribute in &written {
-            self.attribute(attribute, rest_at, first)?;
+            self.attribute(attribute, rest_at)?;
         }
-        Ok(())
+        self.each_once(first)
+    }
+
+    /// No two attributes of an element have one expanded name ([Namespaces 6.3]).
+    fn each_once(&self, first: usize) -> Located<()> {
+        const COMPARED: usize = 8;
+        let all = self.tree.attributes.get(first..).unwrap_or_default();
+        let expanded = |attribute: &Attribute| (attribute.name.uri, self.local_of(&attribute.name));
+        let twin = if all.len() <= COMPARED {
+            let is_twin = |(at, attribute): &(usize, &Attribute)| {
+                let name = expanded(attribute);
+                all.iter().take(*at).any(|known| expanded(known) == name)
+            };
+            all.iter().enumerate().find(is_twin).map(|(_, attribute)| attribute)
+        } else {
+            // comparing each with each would be what a hostile document is made for
+            let mut sorted: Vec<&Attribute> = all.iter().collect();
+            sorted.sort_unstable_by_key(|attribute| (expanded(attribute), attribute.at));
+            let twins = sorted.array_windows().filter(|[a, b]| expanded(a) == expanded(b));
+            twins.map(|[_, twin]| *twin).min_by_key(|twin| twin.at)
+        };
+        let Some(twin) = twin else { return Ok(()) };
+        let (start, len) = (twin.name.written.start as usize, twin.name.written.len as usize);
+        let written = self.source.get(start..start + len).unwrap_or_default();
+        Err((XmlProblem::DuplicateAttribute(bounded(written)), twin.at as usize))
     }
 
     fn declare(&mut self, attribute: &RawAttribute<'t>, prefix: &str, first: usize, at: usize) -> Located<()> {
@@ -124,16 +148,11 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn attribute(&mut self, raw: &RawAttribute<'t>, rest_at: usize, first: usize) -> Located<()> {
+    fn attribute(&mut self, raw: &RawAttribute<'t>, rest_at: usize) -> Located<()> {
         let at = rest_at + raw.at;
         let name = self.name(raw.name, raw.local_at, at, false)?;
         let value = self.value(raw, at, rest_at + raw.value_at)?;
-        let local = raw.name.get(name.local_at as usize..).unwrap_or_default();
-        let twin = |known: &Attribute| known.name.uri == name.uri && self.local_of(&known.name) == local;
-        if self.tree.attributes.iter().skip(first).any(twin) {
-            return Err((XmlProblem::DuplicateAttribute(bounded(raw.name)), at));
-        }
-        if local == "PrefixList" {
+        if raw.name.get(name.local_at as usize..) == Some("PrefixList") {
             // each prefix is work for each element that is canonicalised ([xml-exc-c14n 2.1])
             let text = if value.made { &self.tree.made } else { self.source };
             let list = text.get(value.start as usize..(value.start + value.len) as usize).unwrap_or_default();
