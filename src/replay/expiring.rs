@@ -1,6 +1,7 @@
 //! A set whose members end: at most so many, each gone when its time has come.
 
 use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -56,9 +57,10 @@ impl<V> Expiring<V> {
         self.members.get_mut(key)
     }
 
-    /// Adds what is no member yet.
+    /// Adds what is no member yet; a member stays as it is.
     pub(super) fn add(&mut self, key: Key, value: V, until: Timestamp) {
-        if self.members.insert(key, value).is_none() {
+        if let Entry::Vacant(vacant) = self.members.entry(key) {
+            vacant.insert(value);
             self.ends.push(Reverse((until, key)));
         }
     }

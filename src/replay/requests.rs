@@ -30,10 +30,11 @@ impl Requests {
     pub fn learn(&self, id: &str, now: Timestamp) {
         let mut passed = self.locked();
         passed.expire(now);
-        while passed.len() >= self.capacity.max(1) {
+        let key = key(&[id]);
+        if passed.member(&key).is_none() && passed.len() >= self.capacity {
             passed.forget_first();
         }
-        passed.add(key(&[id]), false, now.saturating_add(LIFE).unwrap_or(Timestamp::MAX));
+        passed.add(key, false, now.saturating_add(LIFE).unwrap_or(Timestamp::MAX));
     }
 
     /// What is known of a request.
