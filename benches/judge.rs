@@ -209,6 +209,7 @@ fn stages(criterion: &mut Criterion) {
                     issuers: &[federation.issuer.as_deref().unwrap()],
                     policy: &documents.judge.policy,
                     now: now(),
+                    memory: None,
                 };
                 conclude(run_all(&facts, Before::default()), &documents.judge.policy).accepted
             });

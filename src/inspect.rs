@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use crate::check::{self, Before, Facts, Policy};
+use crate::check::{self, Before, Facts, Memory, Policy};
 use crate::dsig::{self, Context, Signatures, TrustedKey};
 use crate::limits::Limits;
 use crate::saml::{self, ASSERTION, Claims, EncodingProblem, Form, MessageForm, Response};
@@ -147,8 +147,19 @@ pub fn decode(posted: Posted<'_>, limits: &Limits) -> Decoded {
 }
 
 impl Judge {
-    /// Judges one message at an instant.
+    /// Judges one message at an instant, alone.
     pub fn inspect(&self, posted: Posted<'_>, now: Timestamp, effort: Effort) -> Inspection {
+        self.inspect_with(posted, now, effort, None)
+    }
+
+    /// Judges one message at an instant, after those that are remembered.
+    pub fn inspect_with(
+        &self,
+        posted: Posted<'_>,
+        now: Timestamp,
+        effort: Effort,
+        memory: Option<&dyn Memory>,
+    ) -> Inspection {
         // the form, its escapes, its base64
         let decoded = decode(posted, &self.limits);
         let Some(xml) = decoded.xml else {
@@ -162,7 +173,7 @@ impl Judge {
         };
         let form = MessageForm::of(&document);
         match form {
-            MessageForm::Response => self.judge(&document, decoded.before, now, effort),
+            MessageForm::Response => self.judge(&document, decoded.before, now, effort, memory),
             MessageForm::Unknown => {
                 let root = document.root();
                 let (namespace, name) = (document.namespace(root), document.written_name(root));
@@ -182,7 +193,14 @@ impl Judge {
     }
 
     /// The judgement of a readable response: signatures, claims, checks.
-    fn judge(&self, document: &Document, before: Before, now: Timestamp, effort: Effort) -> Inspection {
+    fn judge(
+        &self,
+        document: &Document,
+        before: Before,
+        now: Timestamp,
+        effort: Effort,
+        memory: Option<&dyn Memory>,
+    ) -> Inspection {
         let response = Response::read(document);
         let named = self.named_by(&response);
         // with one federation a wrong issuer is one fault among others; with several nobody knows which was meant
@@ -212,6 +230,7 @@ impl Judge {
             issuers: &issuers,
             policy: &self.policy,
             now,
+            memory,
         };
         let outcomes = check::conclude(check::run_all(&facts, before), &self.policy);
 

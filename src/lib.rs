@@ -25,6 +25,8 @@
 //!                             Verdict                 proxy::forward: the same bytes
 //!                                ├─ cli: a report, or JSON
 //!                                └─ observe: a log line and its metrics
+//!
+//!  the answer of the upstream streams on; a copy of it ── answer::read ── observe: did the prediction come true?
 //! ```
 //!
 //! Every check is made even where the signature fails, over claims that are marked unsigned: whoever tests wants to see
@@ -44,8 +46,10 @@
 //! | 9 | `proxy` | | the sockets of the proxy: routes, bodies, forwarding, TLS |
 //! | 9 | `admin` | | metrics and health for the operator |
 //! | 8 | `inspect` | pure | from posted bytes to a verdict: knows the order of the steps |
+//! | 7 | `replay` | | what was seen before: used assertions, requests that passed |
 //! | 7 | `observe` | | events: each is a log line and its metrics |
 //! | 6 | `check` | pure | the checks, and the policy that weighs them |
+//! | 5 | `answer` | pure | what the upstream answered: a code, a session, a request on its way |
 //! | 5 | `tenant` | pure | what Entra is set to expect: federations, certificates, users |
 //! | 4 | `saml` | pure | the POST binding, the response, its claims, metadata |
 //! | 3 | `dsig` | pure | XML signatures in the one shape that SAML has |
@@ -58,6 +62,7 @@
 //! The manual is the module `manual` of these pages; its text stands in `src/manual`.
 
 pub mod admin;
+pub mod answer;
 pub mod app;
 pub mod check;
 pub mod cli;
@@ -71,6 +76,7 @@ pub mod manual;
 pub mod observe;
 pub mod personal;
 pub mod proxy;
+pub mod replay;
 pub mod saml;
 pub mod tenant;
 pub mod verdict;

@@ -1,21 +1,25 @@
 //! The wiring: from a configuration to a running service, for `serve` and the tests alike.
 
 mod descriptors;
+mod memory;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use memory::CountedMemory;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::admin;
+use crate::check::Memory;
 use crate::config::Config;
-use crate::inspect::MessageKind;
+use crate::inspect::{Effort, MessageKind};
 use crate::observe::{self, Metrics, Vocabulary};
 use crate::proxy::{self, Bounds, Inspector, Proxy, Reverse, UpstreamError};
+use crate::replay::Remembered;
 
 /// What is being answered when a signal comes has so long to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -48,9 +52,23 @@ pub fn serve(config: Config) -> Result<(), AppError> {
 /// # Errors
 /// What keeps it from starting.
 pub async fn start(config: Config) -> Result<Running, AppError> {
+    start_at(config, Timestamp::now).await
+}
+
+/// [`start`] with a clock of the caller's.
+///
+/// # Errors
+/// What keeps it from starting.
+pub async fn start_at(config: Config, now: fn() -> Timestamp) -> Result<Running, AppError> {
     let judge = config.judge.clone();
-    let inspector: Inspector = Arc::new(move |posted, now, effort| judge.inspect(posted, now, effort));
-    start_with(config, inspector, Timestamp::now).await
+    let judging = |memory: CountedMemory| -> Inspector {
+        Arc::new(move |posted, now, effort| {
+            // a second look at a message asks for nothing that the first one has changed
+            let memory = (effort == Effort::Verdict).then_some(&memory as &dyn Memory);
+            judge.inspect_with(posted, now, effort, memory)
+        })
+    };
+    start_all(config, judging, now).await
 }
 
 /// [`start`] with a judge and a clock of the caller's.
@@ -58,6 +76,14 @@ pub async fn start(config: Config) -> Result<Running, AppError> {
 /// # Errors
 /// What keeps it from starting.
 pub async fn start_with(config: Config, inspector: Inspector, now: fn() -> Timestamp) -> Result<Running, AppError> {
+    start_all(config, |_| inspector, now).await
+}
+
+async fn start_all(
+    config: Config,
+    judging: impl FnOnce(CountedMemory) -> Inspector,
+    now: fn() -> Timestamp,
+) -> Result<Running, AppError> {
     let reverse_address = ready_to_serve(&config)?;
     for note in &config.notes {
         tracing::warn!(note, "configuration");
@@ -65,6 +91,9 @@ pub async fn start_with(config: Config, inspector: Inspector, now: fn() -> Times
     let domains = config.judge.federations.iter().map(|federation| federation.domain.clone().unwrap_or_default());
     let kinds = MessageKind::ALL.map(MessageKind::as_str).to_vec();
     let metrics = Arc::new(Metrics::new(Vocabulary { domains: domains.collect(), kinds }).map_err(AppError::Metrics)?);
+
+    let remembered = Arc::new(Remembered::default());
+    let inspector = judging(CountedMemory { remembered: Arc::clone(&remembered), metrics: Arc::clone(&metrics) });
 
     let body_bytes = config.judge.limits.body_bytes;
     let usual = descriptors::within(Bounds::default());
@@ -77,7 +106,7 @@ pub async fn start_with(config: Config, inspector: Inspector, now: fn() -> Times
         // the budget must hold one body and what goes with it, or none would ever be judged
         bounds: Bounds { buffered_bytes: usual.buffered_bytes.max(body_bytes.saturating_add(ONE_BODY)), ..usual },
     };
-    let proxy = Arc::new(Proxy::new(settings, inspector, now, Arc::clone(&metrics))?);
+    let proxy = Arc::new(Proxy::new(settings, inspector, remembered, now, Arc::clone(&metrics))?);
 
     let (reverse, reverse_address) = bind("listen.reverse", reverse_address).await?;
     let (admin, admin_address) = bind("listen.admin", config.listen.admin).await?;

@@ -10,6 +10,7 @@ mod subject;
 mod time;
 mod user;
 
+pub use correlation::{Memory, Seen, Use};
 pub(crate) use envelope::{encoding, message, not_a_sign_in, other_root, unparsable};
 pub use policy::{Policy, Setting};
 
@@ -37,6 +38,8 @@ pub struct Facts<'a> {
     pub policy: &'a Policy,
     /// The clock.
     pub now: Timestamp,
+    /// What was seen before; none where nothing is remembered.
+    pub memory: Option<&'a dyn Memory>,
 }
 
 /// What one check found: nothing is a pass.
@@ -91,7 +94,7 @@ pub fn run_all(facts: &Facts<'_>, mut before: Before) -> [Judged; CheckId::ALL.l
         CheckId::IdpEmail => user::idp_email(facts, &matched),
         CheckId::AuthnContext => authn::authn_context(facts),
         CheckId::InResponseTo => Some(correlation::in_response_to(facts)),
-        CheckId::Replay => None,
+        CheckId::Replay => correlation::replay(facts),
     };
     CheckId::ALL.map(|id| (id, judge(id)))
 }

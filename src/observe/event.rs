@@ -1,9 +1,10 @@
-//! The event of a judged message: one log line and its metrics.
+//! The events of a sign-in, judged and answered: each is a log line and its metrics.
 
 use std::time::Duration;
 
 use super::Metrics;
-use crate::verdict::{CheckId, Outcome, Verdict};
+use crate::answer::Told;
+use crate::verdict::{CheckId, Code, Outcome, Verdict};
 
 /// Characters of a finding that a log line quotes.
 const FINDING_CHARS: usize = 400;
@@ -56,6 +57,45 @@ impl Judged<'_> {
             line!(info, "judged");
         } else {
             line!(warn, finding = first_finding(verdict), "judged");
+        }
+    }
+}
+
+/// The upstream answered a message that was judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a> {
+    /// The request that brought it.
+    pub request_id: &'a str,
+    /// The code that was predicted.
+    pub predicted: Option<Code>,
+    /// What the answer tells.
+    pub told: &'a Told,
+}
+
+impl Answered<'_> {
+    /// Counts it and writes its line.
+    pub fn emit(&self, metrics: &Metrics) {
+        let Told { actual, page, correlation_id, .. } = self.told;
+        metrics.prediction(self.predicted, *actual);
+        let predicted = self.predicted.map_or_else(|| "none".to_owned(), |code| code.to_string());
+        let agree = actual.agrees(self.predicted);
+        macro_rules! line {
+            ($level:ident, $message:literal) => {
+                tracing::$level!(
+                    request_id = self.request_id,
+                    predicted,
+                    %actual,
+                    agree,
+                    page = page.as_deref(),
+                    correlation_id = correlation_id.as_deref(),
+                    $message
+                )
+            };
+        }
+        if agree == Some(false) {
+            line!(warn, "answered otherwise than predicted");
+        } else {
+            line!(info, "answered");
         }
     }
 }

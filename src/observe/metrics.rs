@@ -11,7 +11,9 @@ use prometheus::{
 };
 
 use super::label::{Listener, Route, Unjudged, UpstreamFailure};
-use crate::verdict::{CheckId, Outcome, Verdict};
+use super::predictions::Predictions;
+use crate::answer::Actual;
+use crate::verdict::{CheckId, Code, Outcome, Verdict};
 
 /// The first digit of a status, from 2.
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
@@ -37,10 +39,13 @@ pub struct Metrics {
     federations: Vec<PerFederation>,
     judge_accepted: Histogram,
     judge_rejected: Histogram,
+    predictions: Predictions,
     requests: Vec<(Listener, Route, Vec<IntCounter>)>,
     in_flight: Vec<(Listener, IntGauge)>,
     bodies_unjudged: Vec<(Unjudged, IntCounter)>,
     upstream_errors: Vec<(UpstreamFailure, IntCounter)>,
+    replay_entries: IntGauge,
+    replay_full: IntCounter,
     panics: IntCounter,
     ready: IntGauge,
 }
@@ -136,6 +141,18 @@ impl Metrics {
             federations,
             judge_accepted: judge.get_metric_with_label_values(&["accepted"])?,
             judge_rejected: judge.get_metric_with_label_values(&["rejected"])?,
+            predictions: Predictions::new(&registry)?,
+            replay_entries: register(
+                &registry,
+                IntGauge::with_opts(opts("replay_entries", "Assertions that are remembered."))?,
+            )?,
+            replay_full: register(
+                &registry,
+                IntCounter::with_opts(opts(
+                    "replay_full_total",
+                    "Assertions that could not be remembered, for want of room.",
+                ))?,
+            )?,
             requests,
             in_flight: series(Listener::ALL, |listener| in_flight.get_metric_with_label_values(&[listener.as_str()]))?,
             bodies_unjudged: series(Unjudged::ALL, |reason| unjudged.get_metric_with_label_values(&[reason.as_str()]))?,
@@ -170,6 +187,21 @@ impl Metrics {
                 increment(outcomes, |outcome| outcome == check.outcome);
             }
         }
+    }
+
+    /// Counts an answer to a message that was judged.
+    pub fn prediction(&self, predicted: Option<Code>, actual: Actual) {
+        self.predictions.count(predicted, actual);
+    }
+
+    /// Tells how many assertions are remembered.
+    pub fn set_replay_entries(&self, entries: usize) {
+        self.replay_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+    }
+
+    /// Counts an assertion that could not be remembered.
+    pub fn replay_full(&self) {
+        self.replay_full.inc();
     }
 
     /// The domain that names a federation in logs and labels.

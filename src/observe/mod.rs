@@ -4,8 +4,9 @@ mod event;
 mod label;
 mod log;
 mod metrics;
+mod predictions;
 
-pub use event::Judged;
+pub use event::{Answered, Judged};
 pub use label::{Listener, Route, Unjudged, UpstreamFailure};
 pub use log::{LogFormat, LogLevel, install};
 pub use metrics::{InFlight, Metrics, Vocabulary};

@@ -13,6 +13,7 @@ use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
+use super::keeping::Keeper;
 use crate::observe::Unjudged;
 
 /// Bytes that each body takes of the budget beside its own, for all that is held with it.
@@ -120,17 +121,25 @@ pub(super) struct Relay {
     timer: Option<Pin<Box<Sleep>>>,
     /// Told when this body breaks, and dropped when it is through.
     broken: Option<Broken>,
+    /// Keeps a copy of what goes by, until this body is through.
+    keeper: Option<Box<Keeper>>,
 }
 
 impl Relay {
     /// Relays a body whose pieces may each take so long.
     pub(super) fn new(rest: Incoming, time: Duration) -> Self {
-        Self { read: VecDeque::new(), rest, time, timer: None, broken: None }
+        Self { read: VecDeque::new(), rest, time, timer: None, broken: None, keeper: None }
     }
 
     /// Tells when this body breaks. What is told is kept until the body is through.
     pub(super) fn telling(mut self, broken: impl FnOnce(&BodyError) + Send + 'static) -> Self {
         self.broken = Some(Box::new(broken));
+        self
+    }
+
+    /// Shows what goes by.
+    pub(super) fn kept_by(mut self, keeper: Option<Keeper>) -> Self {
+        self.keeper = keeper.map(Box::new);
         self
     }
 
@@ -167,13 +176,18 @@ impl hyper::body::Body for Relay {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = ready!(self.poll_piece(cx));
         match &frame {
-            None => self.broken = None,
+            None => (self.broken, self.keeper) = (None, None),
             Some(Err(error)) => {
+                self.keeper = None;
                 if let Some(broken) = self.broken.take() {
                     broken(error);
                 }
             }
-            Some(Ok(_)) => {}
+            Some(Ok(frame)) => {
+                if let (Some(keeper), Some(piece)) = (&mut self.keeper, frame.data_ref()) {
+                    keeper.keep(piece);
+                }
+            }
         }
         Poll::Ready(frame)
     }

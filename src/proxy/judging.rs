@@ -22,12 +22,22 @@ const DIAGNOSES_A_SECOND: u32 = 20;
 /// What is to be done with a message, in `enforce`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
-    Accepted,
+    Accepted(Option<Code>),
     Rejected(Option<Code>),
     /// No sign-in response.
     NotJudged,
     /// The judge itself failed.
     Panicked,
+}
+
+impl Decision {
+    /// What was predicted; none of a message that has no verdict.
+    pub(super) fn predicted(self) -> Option<Option<Code>> {
+        match self {
+            Self::Accepted(predicted) | Self::Rejected(predicted) => Some(predicted),
+            Self::NotJudged | Self::Panicked => None,
+        }
+    }
 }
 
 /// The judge, and what bounds it.
@@ -61,29 +71,46 @@ impl Judging {
         body: Bytes,
         request_id: HeaderValue,
     ) -> impl Future<Output = Decision> + Send + 'static {
-        let waiting = Waiting::new(Arc::clone(&self));
+        let waiting = self.waiting();
         async move {
-            let Ok(core) = Arc::clone(&self.cores).acquire_owned().await else { return Decision::Panicked };
             let (judging, id) = (Arc::clone(&self), request_id.clone());
             // the work is not stopped when nobody waits for it any more: it keeps its core and is told of
-            let judged = tokio::task::spawn_blocking(move || {
+            let judged = self.on_a_core(&id, move || {
                 let decision = judging.inspect(&body, &request_id);
-                drop((core, waiting));
+                drop(waiting);
                 decision
             });
-            match judged.await {
-                Ok(decision) => decision,
-                Err(error) => {
-                    // an error that is no panic means that the runtime is going down
-                    if error.is_panic() {
-                        self.metrics.panic();
-                        let request_id = id.to_str().unwrap_or_default();
-                        tracing::error!(request_id, "judging panicked: a fault of this program, please report it");
-                    }
-                    Decision::Panicked
-                }
-            }
+            judged.await.unwrap_or(Decision::Panicked)
         }
+    }
+
+    /// Does work that takes a while, on a thread that moves no bytes, when a core is free for it; none if it panicked.
+    pub(super) async fn on_a_core<T: Send + 'static>(
+        &self,
+        request_id: &HeaderValue,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let core = Arc::clone(&self.cores).acquire_owned().await.ok()?;
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(core);
+            done
+        });
+        // an error that is no panic means that the runtime is going down
+        done.await
+            .inspect_err(|error| {
+                if error.is_panic() {
+                    self.metrics.panic();
+                    let request_id = request_id.to_str().unwrap_or_default();
+                    tracing::error!(request_id, "judging panicked: a fault of this program, please report it");
+                }
+            })
+            .ok()
+    }
+
+    /// Something that is to be done before the service stops, until it is dropped.
+    pub(super) fn waiting(self: &Arc<Self>) -> Waiting {
+        Waiting::new(Arc::clone(self))
     }
 
     /// Counts a post that is not given to the judge.
@@ -109,7 +136,16 @@ impl Judging {
         let mut inspection = (self.inspector)(Posted::Form(body), now, Effort::Verdict);
         let broken = inspection.verdict.check(CheckId::Signature).is_some_and(|check| check.outcome == Outcome::Fail);
         if inspection.kind.is_judged() && broken && self.may_diagnose() {
-            inspection = (self.inspector)(Posted::Form(body), now, Effort::Diagnose);
+            let mut diagnosed = (self.inspector)(Posted::Form(body), now, Effort::Diagnose);
+            // what is remembered was asked once: asked again, it would know this very message
+            for id in [CheckId::InResponseTo, CheckId::Replay] {
+                let (known, asked) =
+                    (diagnosed.verdict.checks.get_mut(id.index()), inspection.verdict.checks.get(id.index()));
+                if let (Some(known), Some(asked)) = (known, asked) {
+                    known.clone_from(asked);
+                }
+            }
+            inspection = diagnosed;
         }
         let Inspection { kind, federation, verdict, .. } = &inspection;
         let event = Judged {
@@ -122,7 +158,7 @@ impl Judging {
         event.emit(&self.metrics);
         match (kind.is_judged(), verdict.accepted) {
             (false, _) => Decision::NotJudged,
-            (true, true) => Decision::Accepted,
+            (true, true) => Decision::Accepted(verdict.predicted),
             (true, false) => Decision::Rejected(verdict.predicted),
         }
     }
@@ -134,7 +170,7 @@ impl Judging {
 }
 
 /// A message that is not judged yet.
-struct Waiting(Arc<Judging>);
+pub(super) struct Waiting(Arc<Judging>);
 
 impl Waiting {
     fn new(judging: Arc<Judging>) -> Self {

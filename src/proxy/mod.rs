@@ -1,12 +1,14 @@
 //! The sockets: what comes in is judged where it is a sign-in, and forwarded as it came.
 
 mod answer;
+mod answers;
 mod body;
 mod crowd;
 mod forward;
 mod framing;
 mod headers;
 mod judging;
+mod keeping;
 mod reverse;
 mod route;
 mod service;
@@ -72,6 +74,8 @@ pub struct Bounds {
     pub connections: usize,
     /// Bytes of all bodies that are held at one time.
     pub buffered_bytes: usize,
+    /// Bytes of all answers that are kept to be read at one time.
+    pub copied_bytes: usize,
     /// For a TLS handshake, and for the head of a request; HTTP/1.1 counts the wait for it, too.
     pub head: Duration,
     /// For the whole body of an intercepted post, and for each piece of any other body.
@@ -94,6 +98,8 @@ impl Default for Bounds {
             connections: 4096,
             // 64 of the largest bodies, or some 8,000 of the usual ones
             buffered_bytes: 64 * 1024 * 1024,
+            // 64 of the largest copies, or some 1,000 packed pages
+            copied_bytes: 16 * 1024 * 1024,
             head: Duration::from_secs(30),
             body: Duration::from_secs(30),
             idle: Duration::from_secs(60),

@@ -1,27 +1,41 @@
 //! One request: routed, judged where it is a sign-in, forwarded, answered.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Request, Response, StatusCode, Version};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
+use super::answers::Answers;
 use super::body::{self, Body, Read, Relay, full};
 use super::forward::{Failure, Forward, UpstreamError};
 use super::judging::{Decision, Inspector, Judging};
 use super::route::{Way, route};
 use super::{Bounds, Mode, Settings, answer, headers};
 use crate::observe::{InFlight, Listener, Metrics, Route, UpstreamFailure};
+use crate::replay::Remembered;
+
+/// What a request was, for whoever reads the answer.
+enum Asked {
+    /// Something that was forwarded unread, by this method.
+    Visit(Method),
+    /// A message that is judged, or was.
+    SignIn(Pin<Box<dyn Future<Output = Decision> + Send>>),
+    /// Another post to an intercepted path.
+    Other,
+}
 
 /// The proxy: what is done with each request, whatever listener it came by.
 pub struct Proxy {
     settings: Settings,
     forward: Forward,
     judging: Arc<Judging>,
+    answers: Arc<Answers>,
     budget: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
@@ -33,16 +47,21 @@ impl std::fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// A proxy that judges with `inspector`, at the instants that `now` tells.
+    /// A proxy that judges with `inspector`, at the instants that `now` tells, and has the requests `remembered` that pass.
     pub fn new(
         settings: Settings,
         inspector: Inspector,
+        remembered: Arc<Remembered>,
         now: fn() -> Timestamp,
         metrics: Arc<Metrics>,
     ) -> Result<Self, UpstreamError> {
+        let judging = Arc::new(Judging::new(inspector, now, Arc::clone(&metrics)));
+        let copied_bytes = settings.bounds.copied_bytes;
+        let answers = Answers::new(Arc::clone(&judging), remembered, now, Arc::clone(&metrics), copied_bytes);
         Ok(Self {
             forward: Forward::new(&settings.upstream, &settings.bounds)?,
-            judging: Arc::new(Judging::new(inspector, now, Arc::clone(&metrics))),
+            judging,
+            answers: Arc::new(answers),
             budget: Arc::new(Semaphore::new(settings.bounds.buffered_bytes.min(Semaphore::MAX_PERMITS))),
             settings,
             metrics,
@@ -81,7 +100,8 @@ impl Proxy {
             }
             Ok((Way::Pass, host)) => {
                 let body = body::of_request(Relay::new(body, self.settings.bounds.body));
-                (Route::Pass, self.forwarded(parts, host, body, in_flight, &request_id).await)
+                let asked = Asked::Visit(parts.method.clone());
+                (Route::Pass, self.forwarded(parts, host, body, asked, in_flight, &request_id).await)
             }
             Ok((Way::Inspect, host)) => {
                 (Route::Inspect, self.inspected(parts, host, body, in_flight, &request_id).await)
@@ -119,7 +139,7 @@ impl Proxy {
                     }
                     answer::closing(answer::sentence(status, sentence, request_id))
                 } else {
-                    self.forwarded(parts, host, body::of_request(rest), in_flight, request_id).await
+                    self.forwarded(parts, host, body::of_request(rest), Asked::Other, in_flight, request_id).await
                 };
             }
             Read::TimedOut => {
@@ -132,27 +152,29 @@ impl Proxy {
             }
         };
 
-        if !is_plain_form(&parts.headers) {
+        let asked = if !is_plain_form(&parts.headers) {
             self.judging.other(request_id);
             if enforce && !self.settings.pass_unjudged {
                 return not_judged(request_id);
             }
+            Asked::Other
         } else if enforce {
             match Arc::clone(&self.judging).judge(bytes.clone(), request_id.clone()).await {
-                Decision::Accepted => {}
-                Decision::NotJudged if self.settings.pass_unjudged => {}
+                Decision::NotJudged if self.settings.pass_unjudged => Asked::Other,
                 Decision::NotJudged => return not_judged(request_id),
                 Decision::Rejected(predicted) => return answer::rejected(predicted, request_id),
                 Decision::Panicked => {
                     let sentence = "This message could not be judged, and was not forwarded.";
                     return answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, sentence, request_id);
                 }
+                accepted @ Decision::Accepted(_) => Asked::SignIn(Box::pin(std::future::ready(accepted))),
             }
         } else {
-            // nobody waits for it
-            tokio::spawn(Arc::clone(&self.judging).judge(bytes.clone(), request_id.clone()));
-        }
-        self.forwarded(with_length(parts, &bytes), host, full(bytes), in_flight, request_id).await
+            // nobody waits for it but who compares it with the answer
+            let judged = tokio::spawn(Arc::clone(&self.judging).judge(bytes.clone(), request_id.clone()));
+            Asked::SignIn(Box::pin(async { judged.await.unwrap_or(Decision::Panicked) }))
+        };
+        self.forwarded(with_length(parts, &bytes), host, full(bytes), asked, in_flight, request_id).await
     }
 
     async fn forwarded(
@@ -160,6 +182,7 @@ impl Proxy {
         mut parts: Parts,
         host: HeaderValue,
         body: Body,
+        asked: Asked,
         in_flight: InFlight,
         request_id: &HeaderValue,
     ) -> Response<Body> {
@@ -170,8 +193,13 @@ impl Proxy {
                 headers::strip_hop_by_hop(&mut parts.headers);
                 parts.version = Version::default();
                 parts.extensions.clear();
+                let keeper = match asked {
+                    Asked::Visit(method) => self.answers.to_visit(&method, &parts, request_id),
+                    Asked::SignIn(decision) => Some(self.answers.to_sign_in(&parts, decision, request_id)),
+                    Asked::Other => None,
+                };
                 let (metrics, request_id) = (Arc::clone(&self.metrics), request_id.clone());
-                let relay = Relay::new(body, self.settings.bounds.answer).telling(move |error| {
+                let relay = Relay::new(body, self.settings.bounds.answer).kept_by(keeper).telling(move |error| {
                     metrics.upstream_failure(UpstreamFailure::Broken);
                     let id = request_id.to_str().unwrap_or_default();
                     tracing::warn!(request_id = id, error, "the upstream did not end its answer");

@@ -1,7 +1,9 @@
 //! The proxy between a client and an upstream that writes down what it is sent.
 
+mod answers;
 pub(crate) mod bench;
 mod hostile;
+mod memory;
 
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
@@ -83,7 +85,7 @@ async fn enforce_forwards_what_is_accepted_and_refuses_the_rest_in_one_sentence(
     let bench =
         Bench::start("mode = \"enforce\"\n", judge(MessageKind::SamlResponse, false, Some(Code::UserUnknown))).await;
     let request = post("/login.srf").header("x-request-id", "id-of-the-test");
-    let Answer { status, headers, body } = bench.client(Speak::Http1).await.send(request, full(POSTED)).await;
+    let Answer { status, headers, body, .. } = bench.client(Speak::Http1).await.send(request, full(POSTED)).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
     assert!(body.contains("Request: id-of-the-test\nPredicted: AADSTS51004\n"), "{body}");
     assert_eq!(headers["x-request-id"], "id-of-the-test");

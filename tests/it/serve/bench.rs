@@ -1,9 +1,11 @@
 //! The test bench: an upstream that records, a proxy on free ports, clients that speak each protocol.
 
 use std::convert::Infallible;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Frame, Incoming};
@@ -14,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use jiff::Timestamp;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use samlgate::app::{Running, start_with};
+use samlgate::app::{Running, start_at, start_with};
 use samlgate::config::Config;
 use samlgate::inspect::{Inspection, MessageKind};
 use samlgate::proxy::Inspector;
@@ -30,7 +32,7 @@ pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 /// Longer than anything here takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(super) type Body = BoxBody<Bytes, Infallible>;
+pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
 pub(super) fn full(text: &str) -> Body {
     Full::new(Bytes::copy_from_slice(text.as_bytes())).boxed()
@@ -114,6 +116,21 @@ pub(crate) struct Seen {
 }
 
 pub(crate) type Record = Arc<Mutex<Vec<Seen>>>;
+/// What an upstream says to a request.
+pub(crate) type Reply = Arc<dyn Fn(&Seen) -> Response<Body> + Send + Sync>;
+
+/// The instant of most fixtures.
+fn clock_of_fixtures() -> Timestamp {
+    "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
+/// A fixture as a browser posts it.
+pub(super) fn posted(fixture: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/responses").join(fixture).join("response.xml");
+    let encoded = base64::engine::general_purpose::STANDARD.encode(std::fs::read(path).unwrap());
+    let escaped = encoded.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    format!("SAMLResponse={escaped}&RelayState=")
+}
 
 /// A configuration with these sections, and the folder that holds its files. A listener needs all of `listen`.
 pub(super) fn config(sections: &str, listen: &str) -> (Config, TempDir) {
@@ -142,6 +159,32 @@ impl Bench {
         let record = Record::default();
         let upstream = upstream(Arc::clone(&record), None).await;
         Self::before(settings, &format!("url = \"http://{upstream}\""), inspector, record, |_| {}).await
+    }
+
+    /// Before an upstream that says this.
+    pub(super) async fn replying(settings: &str, inspector: Inspector, reply: Reply) -> Self {
+        let record = Record::default();
+        let upstream = upstream_replying(Arc::clone(&record), None, reply).await;
+        Self::before(settings, &format!("url = \"http://{upstream}\""), inspector, record, |_| {}).await
+    }
+
+    /// The real judge, with the default tenant of the fixtures, before an upstream that says this.
+    pub(super) async fn judging(settings: &str, reply: Reply) -> Self {
+        let record = Record::default();
+        let upstream = upstream_replying(Arc::clone(&record), None, reply).await;
+        let (_, folder) = config("", "");
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        let text = format!(
+            "environment = \"test\"\n{settings}\n[listen]\nreverse = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
+             [tls]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n[upstream]\nurl = \"http://{upstream}\"\n\
+             [[federation]]\ndomain = \"domain.company\"\nissuer = \"https://authentik.company/application/saml/m365/metadata/\"\n\
+             certificates = [{current:?}]\nusers = {users:?}\nmfa_behavior = \"acceptIfMfaDoneByFederatedIdp\"\n",
+            current = fixtures.join("certificates/current.cer"),
+            users = fixtures.join("tenants/users.csv"),
+        );
+        let config = Config::parse(&text, &folder.path().join("samlgate.toml")).unwrap();
+        let running = start_at(config, clock_of_fixtures).await.unwrap();
+        Self { running, record, folder }
     }
 
     pub(super) async fn without_upstream(inspector: Inspector) -> Self {
@@ -310,6 +353,8 @@ impl Client {
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
+    pub(super) bytes: Bytes,
+    /// The same as text, as far as it is any.
     pub(super) body: String,
 }
 
@@ -317,7 +362,8 @@ impl Answer {
     async fn of(response: Response<Incoming>) -> Self {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Self { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+        let text = String::from_utf8_lossy(&body).into_owned();
+        Self { status: parts.status, headers: parts.headers, bytes: body, body: text }
     }
 }
 
@@ -347,17 +393,26 @@ pub(crate) fn acceptor(pem: &str, key: &str) -> TlsAcceptor {
 
 /// An upstream that records what it is sent.
 pub(crate) async fn upstream(record: Record, tls: Option<TlsAcceptor>) -> std::net::SocketAddr {
+    let reply: Reply = Arc::new(|_| {
+        let response = Response::builder().header("x-upstream", "yes").header("keep-alive", "timeout=5");
+        response.body(full("from the upstream")).unwrap()
+    });
+    upstream_replying(record, tls, reply).await
+}
+
+/// The same, with words of the test's own.
+pub(crate) async fn upstream_replying(record: Record, tls: Option<TlsAcceptor>, reply: Reply) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let (record, tls) = (Arc::clone(&record), tls.clone());
+            let (record, tls, reply) = (Arc::clone(&record), tls.clone(), Arc::clone(&reply));
             tokio::spawn(async move {
                 match tls {
-                    None => answer_all(stream, record).await,
+                    None => answer_all(stream, record, reply).await,
                     Some(acceptor) => {
                         if let Ok(stream) = acceptor.accept(stream).await {
-                            answer_all(stream, record).await;
+                            answer_all(stream, record, reply).await;
                         }
                     }
                 }
@@ -367,17 +422,17 @@ pub(crate) async fn upstream(record: Record, tls: Option<TlsAcceptor>) -> std::n
     address
 }
 
-async fn answer_all<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, record: Record) {
+async fn answer_all<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, record: Record, reply: Reply) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let record = Arc::clone(&record);
+        let (record, reply) = (Arc::clone(&record), Arc::clone(&reply));
         async move {
             let (parts, body) = request.into_parts();
             let body = body.collect().await?.to_bytes().to_vec();
             let seen =
                 Seen { method: parts.method.to_string(), target: parts.uri.to_string(), headers: parts.headers, body };
+            let response = reply(&seen);
             record.lock().unwrap().push(seen);
-            let response = Response::builder().header("x-upstream", "yes").header("keep-alive", "timeout=5");
-            Ok::<_, hyper::Error>(response.body(full("from the upstream")).unwrap())
+            Ok::<_, hyper::Error>(response)
         }
     });
     // clients of a test go away when they have seen enough
