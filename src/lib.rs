@@ -44,6 +44,7 @@
 //! | 9 | `proxy` | | the sockets of the proxy: routes, bodies, forwarding, TLS |
 //! | 9 | `admin` | | metrics and health for the operator |
 //! | 8 | `inspect` | pure | from posted bytes to a verdict: knows the order of the steps |
+//! | 8 | `mint` | pure | the mirror of it: from claims and a named fault to posted bytes |
 //! | 7 | `observe` | | events: each is a log line and its metrics |
 //! | 6 | `check` | pure | the checks, and the policy that weighs them |
 //! | 5 | `tenant` | pure | what Entra is set to expect: federations, certificates, users |
@@ -68,6 +69,7 @@ pub mod inspect;
 pub mod limits;
 #[cfg(doc)]
 pub mod manual;
+pub mod mint;
 pub mod observe;
 pub mod personal;
 pub mod proxy;

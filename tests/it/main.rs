@@ -14,6 +14,7 @@ mod house;
 #[cfg(feature = "oracles")]
 mod libxml2;
 mod manual;
+mod mint;
 mod properties;
 mod random_xml;
 mod serve;
