@@ -43,6 +43,7 @@
 //! | 11 | `config` | | TOML as written, resolved into what the program runs on |
 //! | 9 | `proxy` | | the sockets of the proxy: routes, bodies, forwarding, TLS |
 //! | 9 | `admin` | | metrics and health for the operator |
+//! | 9 | `lab` | | the fake ends: an identity provider, and Entra by logic of its own |
 //! | 8 | `inspect` | pure | from posted bytes to a verdict: knows the order of the steps |
 //! | 8 | `mint` | pure | the mirror of it: from claims and a named fault to posted bytes |
 //! | 7 | `observe` | | events: each is a log line and its metrics |
@@ -66,6 +67,7 @@ pub mod config;
 pub mod dsig;
 pub mod file_text;
 pub mod inspect;
+pub mod lab;
 pub mod limits;
 #[cfg(doc)]
 pub mod manual;

@@ -11,6 +11,7 @@ mod corpus;
 mod differential;
 mod fixtures;
 mod house;
+mod lab;
 #[cfg(feature = "oracles")]
 mod libxml2;
 mod manual;
