@@ -2,11 +2,13 @@
 
 mod answer;
 mod body;
+mod ca;
 mod crowd;
 mod forward;
 mod framing;
 mod headers;
 mod judging;
+mod minting;
 mod reverse;
 mod route;
 mod service;
@@ -15,6 +17,7 @@ mod tls;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use ca::{Authority, AuthorityError, Created};
 pub use forward::UpstreamError;
 pub use judging::Inspector;
 pub use reverse::Reverse;

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "oracles")]
 mod c14n;
+mod ca;
 mod cli;
 mod corpus;
 #[cfg(feature = "oracles")]

@@ -56,7 +56,7 @@ pub(super) fn decide(federations: &[Federation], form: &[(String, String)], now:
     let (Some((_, response)), None) = (posted.next(), posted.next()) else { return Err(UNREADABLE) };
     let response: String = response.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let bytes = STANDARD.decode(response).map_err(|_| UNREADABLE)?;
-    if !bytes.iter().any(|byte| *byte == b'<') || std::str::from_utf8(&bytes).is_err() {
+    if !bytes.contains(&b'<') || std::str::from_utf8(&bytes).is_err() {
         return Err(UNREADABLE);
     }
     let document = xml::parse(bytes, &Limits::default()).map_err(|_| INVALID_XML)?;
