@@ -45,7 +45,9 @@
 //! | 11 | `config` | | TOML as written, resolved into what the program runs on |
 //! | 9 | `proxy` | | the sockets of the proxy: routes, bodies, forwarding, TLS |
 //! | 9 | `admin` | | metrics and health for the operator |
+//! | 9 | `lab` | | the fake ends: an identity provider, and Entra by logic of its own |
 //! | 8 | `inspect` | pure | from posted bytes to a verdict: knows the order of the steps |
+//! | 8 | `mint` | pure | the mirror of it: from claims and a named fault to posted bytes |
 //! | 7 | `replay` | | what was seen before: used assertions, requests that passed |
 //! | 7 | `observe` | | events: each is a log line and its metrics |
 //! | 6 | `check` | pure | the checks, and the policy that weighs them |
@@ -70,9 +72,11 @@ pub mod config;
 pub mod dsig;
 pub mod file_text;
 pub mod inspect;
+pub mod lab;
 pub mod limits;
 #[cfg(doc)]
 pub mod manual;
+pub mod mint;
 pub mod observe;
 pub mod personal;
 pub mod proxy;

@@ -148,7 +148,7 @@ fn ready_to_serve(config: &Config) -> Result<SocketAddr, AppError> {
     }
     if config.listen.tls && config.certificate.is_none() {
         missing.push(
-            "`tls.certificate` and `tls.key`: or set `listen.tls` to false behind a balancer that terminates TLS",
+            "`tls.certificate` and `tls.key`, or `tls.ca_certificate` and `tls.ca_key`: or set `listen.tls` to false behind a balancer that terminates TLS",
         );
     }
     config.listen.reverse.filter(|_| missing.is_empty()).ok_or(AppError::Missing(missing))

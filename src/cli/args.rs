@@ -56,6 +56,8 @@ pub(super) enum Command {
     Config(ConfigCommand),
     /// Run the proxy
     Serve(ServeArguments),
+    /// Make a test CA that may speak for the intercepted hosts alone
+    Ca(CaArguments),
     /// Print a completion script for a shell
     Completions(CompletionsArguments),
 }
@@ -181,6 +183,22 @@ pub(super) struct ServeArguments {
     /// The configuration
     #[arg(long, value_name = "FILE")]
     pub(super) config: PathBuf,
+}
+
+/// Make a test CA, by which `serve` mints the certificate that browsers are shown. It is name-constrained: clients that trust it
+/// believe it for these hosts (and names below them) and for no other.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: samlgate ca --out . --host login.microsoftonline.com")]
+pub(super) struct CaArguments {
+    /// Folder to write ca.pem and ca.key into; what is there is never overwritten
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub(super) out: PathBuf,
+    /// Host that the CA may speak for; repeatable
+    #[arg(long, value_name = "NAME", default_value = "login.microsoftonline.com")]
+    pub(super) host: Vec<String>,
+    /// Days that the CA is valid
+    #[arg(long, value_name = "NUMBER", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub(super) days: u16,
 }
 
 /// Print a completion script for a shell.

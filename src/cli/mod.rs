@@ -1,6 +1,7 @@
 //! The command line: which commands there are, and how each ends.
 
 mod args;
+mod ca;
 mod capture_file;
 mod completions;
 mod config_file;
@@ -77,6 +78,7 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Ending, Trouble> {
         Command::Explain(arguments) => explain::run(&arguments, terminal),
         Command::Config(command) => config_file::run(&command, terminal),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Ca(arguments) => ca::run(&arguments, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
     }
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use hyper::Uri;
+use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
@@ -12,7 +13,7 @@ use super::file::{File, InterceptTable, ListenTable, Located, TlsTable, Upstream
 use super::problem::Problems;
 use super::{Config, Listen, Log};
 use crate::inspect::Judge;
-use crate::proxy::{Intercept, ServerCertificate, Upstream};
+use crate::proxy::{Authority, Intercept, ServerCertificate, TlsError, Upstream};
 
 const HOST: &str = "login.microsoftonline.com";
 const PATH: &str = "/login.srf";
@@ -29,7 +30,7 @@ pub(super) fn resolve(file: File, path: &Path, problems: &mut Problems<'_>) -> O
     let federations = Federations::resolve(&file.federation, &folder, problems, &mut notes);
     let listen = listen(&file.listen, problems);
     let (intercept, hosts) = intercept(&file.intercept, problems);
-    let certificate = certificate(&file.tls, &folder, problems);
+    let certificate = certificate(&file.tls, &hosts, &folder, problems, &mut notes);
     let upstream = upstream(&file.upstream, &folder, problems);
 
     if let Some(environment) = file.environment.as_ref().filter(|environment| environment.value.trim().is_empty()) {
@@ -91,7 +92,6 @@ fn not_served(file: &File) -> Vec<&'static str> {
     let replay_elsewhere = file.replay.store.as_ref().is_some_and(|store| !store.value.is("memory"));
     [
         (file.listen.connect.is_some(), "listen.connect"),
-        (file.tls.ca_certificate.is_some() || file.tls.ca_key.is_some(), "tls.ca_certificate"),
         (file.upstream.dns.is_some(), "upstream.dns"),
         (replay_elsewhere, "replay.store"),
         (file.capture.is_some(), "capture"),
@@ -156,7 +156,13 @@ fn bad(
     problems.push(Some(written.at.clone()), format!("`{key}`: expected {expected}, got {got}"), None);
 }
 
-fn certificate(table: &TlsTable, folder: &Folder<'_>, problems: &mut Problems<'_>) -> Option<ServerCertificate> {
+fn certificate(
+    table: &TlsTable,
+    hosts: &[String],
+    folder: &Folder<'_>,
+    problems: &mut Problems<'_>,
+    notes: &mut Vec<String>,
+) -> Option<ServerCertificate> {
     for (one, other, missing) in [
         (&table.certificate, &table.key, "`tls.certificate` needs `tls.key`"),
         (&table.key, &table.certificate, "`tls.key` needs `tls.certificate`"),
@@ -166,6 +172,15 @@ fn certificate(table: &TlsTable, folder: &Folder<'_>, problems: &mut Problems<'_
         if let (Some(one), None) = (one, other) {
             problems.push(Some(one.at.clone()), missing, None);
         }
+    }
+    if let (Some(one), Some(_)) = (&table.certificate, &table.ca_certificate) {
+        let hint = "leave one of them out: the CA mints what the other one is".to_owned();
+        let cause = "`tls.certificate` and `tls.ca_certificate` do not go together";
+        problems.push(Some(one.at.clone()), cause, Some(hint));
+        return None;
+    }
+    if let (Some(ca), Some(key)) = (&table.ca_certificate, &table.ca_key) {
+        return minted(ca, key, hosts, folder, problems, notes);
     }
     let (chain, key) = (table.certificate.as_ref()?, table.key.as_ref()?);
     let (chain_bytes, key_bytes) = (folder.read(chain, problems), folder.read(key, problems));
@@ -177,6 +192,36 @@ fn certificate(table: &TlsTable, folder: &Folder<'_>, problems: &mut Problems<'_
             None
         }
     }
+}
+
+/// The certificate that a test CA mints for the intercepted hosts.
+fn minted(
+    ca: &Located<PathBuf>,
+    key: &Located<PathBuf>,
+    hosts: &[String],
+    folder: &Folder<'_>,
+    problems: &mut Problems<'_>,
+    notes: &mut Vec<String>,
+) -> Option<ServerCertificate> {
+    let (certificate, key) = (folder.read(ca, problems), folder.read(key, problems));
+    let authority = Authority::from_pem(&certificate?, &key?);
+    if authority.as_ref().is_ok_and(|authority| !authority.is_constrained()) {
+        notes.push(format!(
+            "{}: this CA may speak for every host: whoever gets its key can impersonate anybody towards those who trust it; \
+             `samlgate ca` makes one for the intercepted hosts alone",
+            ca.value.display()
+        ));
+    }
+    let minted = authority
+        .map_err(TlsError::Authority)
+        .and_then(|authority| ServerCertificate::minted(authority, hosts.to_vec(), Timestamp::now));
+    minted
+        .map_err(|error| {
+            let cause = format!("`tls.ca_certificate` and `tls.ca_key` cannot be used: {error}");
+            let hint = "`samlgate ca` makes a CA for the hosts that are intercepted".to_owned();
+            problems.push(Some(ca.at.clone()), cause, Some(hint));
+        })
+        .ok()
 }
 
 fn upstream(table: &UpstreamTable, folder: &Folder<'_>, problems: &mut Problems<'_>) -> Option<Upstream> {

@@ -135,11 +135,11 @@ fn federations_differ_in_domain_and_issuer_and_may_share_users() {
 
 #[test]
 fn what_this_version_does_not_serve_is_well_written_all_the_same() {
-    let text = "[listen]\nconnect = \"127.0.0.1:3128\"\n[tls]\nca_certificate = \"ca.pem\"\nca_key = \"ca.key\"\n\
+    let text = "[listen]\nconnect = \"127.0.0.1:3128\"\n\
          [upstream]\ndns = \"198.51.100.1:53\"\n[replay]\nstore = \"redis://:password@127.0.0.1\"\ntimeout = \"20ms\"\n\
          [capture]\nfile = \"a\"\nmax_size = \"100MiB\"\nmax_age = \"7d\"\n[graph]\ntenant = \"a\"\n";
     let config = parse(&folder(), &(text.to_owned() + &federation(""))).unwrap();
-    let expected = ["listen.connect", "tls.ca_certificate", "upstream.dns", "replay.store", "capture", "graph"];
+    let expected = ["listen.connect", "upstream.dns", "replay.store", "capture", "graph"];
     assert_eq!(config.not_served, expected);
     assert!(!format!("{config:?}").contains("password"));
 }

@@ -35,15 +35,19 @@ impl Hash {
         }
     }
 
-    /// The digest algorithm of this URI ([RFC 9231 2.1]).
+    /// The URI of this digest algorithm ([RFC 9231 2.1]).
+    pub(super) fn uri(self) -> &'static str {
+        match self {
+            Self::Sha1 => "http://www.w3.org/2000/09/xmldsig#sha1",
+            Self::Sha256 => "http://www.w3.org/2001/04/xmlenc#sha256",
+            Self::Sha384 => "http://www.w3.org/2001/04/xmldsig-more#sha384",
+            Self::Sha512 => "http://www.w3.org/2001/04/xmlenc#sha512",
+        }
+    }
+
+    /// The digest algorithm of this URI.
     pub(super) fn of_uri(uri: &str) -> Option<Self> {
-        Some(match uri {
-            "http://www.w3.org/2000/09/xmldsig#sha1" => Self::Sha1,
-            "http://www.w3.org/2001/04/xmlenc#sha256" => Self::Sha256,
-            "http://www.w3.org/2001/04/xmldsig-more#sha384" => Self::Sha384,
-            "http://www.w3.org/2001/04/xmlenc#sha512" => Self::Sha512,
-            _ => return None,
-        })
+        [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512].into_iter().find(|hash| hash.uri() == uri)
     }
 }
 
@@ -95,6 +99,12 @@ impl SignatureAlgorithm {
     pub fn as_str(self) -> &'static str {
         let known = SIGNATURES.into_iter().find(|(_, _, scheme, hash)| *scheme == self.scheme && *hash == self.hash);
         known.map_or("unknown", |(name, ..)| name)
+    }
+
+    /// The URI of this algorithm, where it is one that is judged.
+    pub(super) fn uri(self) -> Option<&'static str> {
+        let known = SIGNATURES.into_iter().find(|(_, _, scheme, hash)| *scheme == self.scheme && *hash == self.hash);
+        known.map(|(_, uri, ..)| uri)
     }
 
     /// The signature algorithm of this URI.

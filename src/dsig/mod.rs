@@ -7,6 +7,7 @@ mod grammar;
 mod key;
 mod key_info;
 mod near_miss;
+mod sign;
 mod verify;
 
 pub use algorithm::{Hash, SignatureAlgorithm, SignatureScheme};
@@ -17,4 +18,5 @@ pub use grammar::ShapeError;
 pub use key::{Certificate, KeyError, KeyKind, TrustedKey};
 pub use key_info::NamedCertificate;
 pub use near_miss::NearMiss;
+pub use sign::{Manner, SignError, SigningKey, sign};
 pub use verify::{Context, Examined, Signatures, Signed, verify};

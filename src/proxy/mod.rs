@@ -3,12 +3,14 @@
 mod answer;
 mod answers;
 mod body;
+mod ca;
 mod crowd;
 mod forward;
 mod framing;
 mod headers;
 mod judging;
 mod keeping;
+mod minting;
 mod reverse;
 mod route;
 mod service;
@@ -17,6 +19,7 @@ mod tls;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use ca::{Authority, AuthorityError, Created};
 pub use forward::UpstreamError;
 pub use judging::Inspector;
 pub use reverse::Reverse;

@@ -1,11 +1,16 @@
-//! TLS on both sides: our certificate towards browsers, trusted roots towards the upstream.
+//! TLS on both sides: our certificate, from files or minted, towards browsers, trusted roots towards the upstream.
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::server::WantsServerCert;
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::ca::{Authority, AuthorityError};
+use super::minting::Minting;
 
 /// A certificate chain and its key, found to fit each other.
 #[derive(Clone)]
@@ -25,20 +30,36 @@ impl ServerCertificate {
             return Err(TlsError::NoCertificate);
         }
         let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
-        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(TlsError::Rustls)?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(TlsError::Rustls)?;
+        Self::of(server()?.with_single_cert(chain, key).map_err(TlsError::Rustls)?)
+    }
+
+    /// A certificate for these hosts that a test CA mints now, and anew before it ends.
+    pub fn minted(authority: Authority, hosts: Vec<String>, now: fn() -> Timestamp) -> Result<Self, TlsError> {
+        let minting = Minting::new(authority, hosts, now)?;
+        Self::of(server()?.with_cert_resolver(Arc::new(minting)))
+    }
+
+    fn of(mut config: ServerConfig) -> Result<Self, TlsError> {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.ticketer = Ticketer::new().map_err(TlsError::Rustls)?;
         Ok(Self(Arc::new(config)))
     }
 
+    /// How a listener speaks TLS with it.
+    pub fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.0)
+    }
+
     pub(super) fn acceptor(&self) -> tokio_rustls::TlsAcceptor {
         Arc::clone(&self.0).into()
     }
+}
+
+fn server() -> Result<ConfigBuilder<ServerConfig, WantsServerCert>, TlsError> {
+    Ok(ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Rustls)?
+        .with_no_client_auth())
 }
 
 /// What verifies the upstream: the machine's roots, and these beside them.
@@ -79,6 +100,9 @@ pub enum TlsError {
         "expected root certificates to verify the upstream by, got none: this machine has none, and `upstream.ca` is not set"
     )]
     NoRoots,
+    /// The test CA, or what it should mint.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// What the library says.
     #[error("{0}")]
     Rustls(rustls::Error),

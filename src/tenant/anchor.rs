@@ -11,17 +11,17 @@ const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
 
 /// Base64 as Entra Connect writes it.
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     BASE64.encode(bytes)
 }
 
 /// What base64 holds, with padding or without.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     BASE64.decode(text).ok()
 }
 
 /// The other byte order of a GUID: its first three fields are little-endian in `Guid.ToByteArray()`, big-endian in text.
-pub(super) fn swapped(guid: [u8; 16]) -> [u8; 16] {
+pub(crate) fn swapped(guid: [u8; 16]) -> [u8; 16] {
     let [a, b, c, d, e, f, g, h, rest @ ..] = guid;
     let mut out = [d, c, b, a, f, e, h, g, 0, 0, 0, 0, 0, 0, 0, 0];
     for (to, from) in out.iter_mut().skip(8).zip(rest) {

@@ -15,6 +15,7 @@ mod settings;
 mod users;
 
 pub use advice::advice;
+pub(crate) use anchor::{decode as anchor_bytes, encode as anchor_text, swapped as other_byte_order};
 pub use builder::{DirectoryBuilder, DirectoryError, Duplicates, NewUser};
 pub use certificate::{CertificateError, CertificateForm, CertificateInput, certificate, certificate_text};
 pub use directory::{AddressKind, Directory, Lookup, SEVERAL_MAX, User, UserType};

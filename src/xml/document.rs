@@ -300,6 +300,11 @@ impl Document {
         self.children(id).all(|child| self.kind(child) == NodeKind::Text)
     }
 
+    /// Where a node begins in the source, in bytes.
+    pub(crate) fn offset(&self, id: NodeId) -> usize {
+        self.node(id).map_or(0, |node| node.at as usize)
+    }
+
     /// Where a node begins.
     pub fn position(&self, id: NodeId) -> Position {
         self.position_of(self.node(id).map_or(0, |node| node.at))

@@ -5,15 +5,18 @@
 
 #[cfg(feature = "oracles")]
 mod c14n;
+mod ca;
 mod cli;
 mod corpus;
 #[cfg(feature = "oracles")]
 mod differential;
 mod fixtures;
 mod house;
+mod lab;
 #[cfg(feature = "oracles")]
 mod libxml2;
 mod manual;
+mod mint;
 mod properties;
 mod random_xml;
 mod serve;

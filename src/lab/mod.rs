@@ -1,0 +1,17 @@
+//! The fake ends of a federation, for tests and demonstrations: an identity provider, and Entra as far as sign-ins go.
+//!
+//! Nothing here is safe to be used by anybody but a tester: the identity provider signs in whoever asks, and Entra's fake hands
+//! out sessions that are worth nothing. What the fake decides, it decides by logic of its own, and not by the checks whose
+//! predictions it is compared with.
+
+mod entra;
+mod idp;
+mod keys;
+mod page;
+mod server;
+
+pub use entra::{Entra, Refusal};
+pub use idp::Idp;
+pub use keys::{KeysError, signing_key};
+pub use page::{Asked, Page};
+pub use server::{End, serve};

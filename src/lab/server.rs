@@ -1,0 +1,143 @@
+//! The listener of a fake end: HTTP or TLS, each request read whole and answered with a page.
+
+use std::convert::Infallible;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+
+use super::page::{Asked, Page};
+
+/// Bytes of a posted body.
+const BODY: usize = 2 * 1024 * 1024;
+/// Connections at one time.
+const CONNECTIONS: usize = 1024;
+/// For a handshake, the head of a request, and its body.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A fake end: answers one request.
+pub trait End: Send + Sync + 'static {
+    /// The page for this request.
+    fn answer(&self, asked: &Asked) -> Page;
+}
+
+/// Serves a fake end until `stop` turns true.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    end: Arc<dyn End>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let acceptor = tls.map(TlsAcceptor::from);
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let accepted = async {
+            let room = Arc::clone(&room).acquire_owned().await;
+            (room, listener.accept().await)
+        };
+        let (room, stream) = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            accepted = accepted => accepted,
+        };
+        let Ok((stream, _)) = stream else {
+            // out of descriptors, most likely: asking again at once would burn a core
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        let (acceptor, end, mut stop) = (acceptor.clone(), Arc::clone(&end), stop.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = connection(stream, acceptor, end) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+            drop(room);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, end: Arc<dyn End>) {
+    // a refusal only costs latency
+    let _ = stream.set_nodelay(true);
+    match acceptor {
+        None => requests(stream, end).await,
+        Some(acceptor) => match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => requests(stream, end).await,
+            _ => tracing::debug!("a TLS handshake failed"),
+        },
+    }
+}
+
+async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, end: Arc<dyn End>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let end = Arc::clone(&end);
+        async move { Ok::<_, Infallible>(answer(request, end).await) }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    builder.http2().timer(TokioTimer::new());
+    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+async fn answer(request: Request<Incoming>, end: Arc<dyn End>) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let body = match tokio::time::timeout(PATIENCE, Limited::new(body, BODY).collect()).await {
+        Ok(Ok(body)) => body.to_bytes().to_vec(),
+        _ => return plain(StatusCode::BAD_REQUEST),
+    };
+    let asked = Asked { head, body };
+    // verifying and signing are work, which would hold up the other connections
+    match tokio::task::spawn_blocking(move || response(end.answer(&asked))).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, "a fake end failed");
+            plain(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    }
+}
+
+fn plain(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::new()));
+    *response.status_mut() = status;
+    response
+}
+
+fn response(page: Page) -> Response<Full<Bytes>> {
+    let packed = if page.gzip { gzip(&page.html) } else { None };
+    let is_packed = packed.is_some();
+    let mut response = Response::new(Full::new(Bytes::from(packed.unwrap_or_else(|| page.html.into_bytes()))));
+    *response.status_mut() = page.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache"));
+    if is_packed {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    for (name, value) in page.headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.append(name, value);
+        }
+    }
+    response
+}
+
+fn gzip(text: &str) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text.as_bytes()).ok()?;
+    encoder.finish().ok()
+}

@@ -1,0 +1,126 @@
+//! Sign-ins made on the spot, sound or with one named fault: the mirror of `inspect`.
+
+mod claims;
+mod document;
+mod fault;
+mod form;
+mod wrong;
+
+pub use claims::{Cast, Claims, Person};
+pub use fault::Fault;
+
+use jiff::Timestamp;
+
+use crate::dsig::{self, SignError, SigningKey};
+use crate::tenant::Federation;
+use wrong::Covers;
+
+/// The keys that sign.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// The registered key.
+    pub current: SigningKey,
+    /// A registered key whose certificate has expired.
+    pub expired: Option<SigningKey>,
+    /// A key that nobody registered.
+    pub stranger: Option<SigningKey>,
+}
+
+/// Makes sign-ins to one federation.
+#[derive(Debug, Clone)]
+pub struct Minter {
+    federation: Federation,
+    cast: Cast,
+    keys: Keys,
+}
+
+/// What a browser is told besides the response.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Errand<'a> {
+    /// `ID` of the AuthnRequest that is answered.
+    pub request: Option<&'a str>,
+    /// RelayState, which goes back as it came.
+    pub relay_state: &'a str,
+}
+
+/// A sign-in, ready to be posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Minted {
+    /// The fields of the form, in order: names and values, not escaped.
+    pub fields: Vec<(&'static str, String)>,
+    /// The XML of the response, whatever the form makes of it.
+    pub xml: String,
+}
+
+impl Minted {
+    /// The body of the post, `application/x-www-form-urlencoded`.
+    pub fn form(&self) -> Vec<u8> {
+        form::escaped(&self.fields).into_bytes()
+    }
+}
+
+impl Minter {
+    /// A minter of sign-ins to this federation, by users of its directory.
+    pub fn new(federation: Federation, keys: Keys) -> Result<Self, MintError> {
+        let cast = Cast::of(&federation)?;
+        Ok(Self { federation, cast, keys })
+    }
+
+    /// Who signs in.
+    pub fn cast(&self) -> &Cast {
+        &self.cast
+    }
+
+    /// A sign-in at an instant: sound, or with one fault.
+    ///
+    /// # Errors
+    /// When a fault needs a user or a key that is not there.
+    pub fn mint(&self, fault: Option<Fault>, now: Timestamp, errand: Errand<'_>) -> Result<Minted, MintError> {
+        let person = wrong::person(fault, &self.cast)?;
+        let mut claims = Claims::sound(&self.federation, person, now, errand.request)?;
+        wrong::claim(fault, &mut claims, person)?;
+        let xml = wrong::before_signing(fault, document::write(&claims)?)?;
+        let key = wrong::key(fault, &self.keys)?;
+        let manner = wrong::manner(fault);
+        let xml = match wrong::covers(fault) {
+            Covers::Assertion => dsig::sign(&xml, &claims.assertion_id, key, &manner)?,
+            Covers::Response => dsig::sign(&xml, &claims.response_id, key, &manner)?,
+            Covers::Nothing => xml,
+        };
+        let xml = wrong::after_signing(fault, xml)?;
+        let fields = form::fields(fault, &xml, errand.relay_state)?;
+        Ok(Minted { fields, xml })
+    }
+}
+
+/// Why a sign-in cannot be made.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum MintError {
+    /// The directory lacks somebody.
+    #[error("expected {0} among the users, got nobody")]
+    NobodyFits(&'static str),
+    /// A key that the fault needs.
+    #[error("expected {0}, got none")]
+    NoKey(&'static str),
+    /// The federation does not say who it trusts.
+    #[error("expected a federation with an issuer, got one without")]
+    NoIssuer,
+    /// The clock.
+    #[error("expected an instant that the calendar has, got one at its edge")]
+    Clock,
+    /// No random numbers.
+    #[error("expected random numbers of the system, got none")]
+    NoRandom,
+    /// A fault that found nothing to spoil: the document is not what this room thinks that it writes.
+    #[error("expected `{0}` in the document, to spoil it, got none")]
+    NothingToSpoil(&'static str),
+    /// The document cannot be written.
+    #[error("the response cannot be written: {0}")]
+    Document(String),
+    /// The form cannot be made.
+    #[error("the message cannot be compressed: {0}")]
+    Deflate(String),
+    /// The signature cannot be made.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+}

@@ -1,0 +1,98 @@
+//! Minted sign-ins before the judge: each fault trips what it names, and nothing else.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use jiff::Timestamp;
+use samlgate::config::Config;
+use samlgate::dsig::TrustedKey;
+use samlgate::inspect::{Effort, Judge, Posted};
+use samlgate::mint::{Errand, Fault, Keys, Minter};
+use samlgate::tenant::RegisteredKey;
+use samlgate::verdict::{CheckId, Outcome, Verdict};
+
+use crate::sign::signing_key;
+
+pub(crate) fn now() -> Timestamp {
+    "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
+/// The tenant of the fixtures, which also holds a certificate that has expired.
+pub(crate) fn tenant() -> (Judge, Minter) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tenants/default.toml");
+    let mut judge = Config::load(&file).unwrap().judge;
+    let keys = Keys {
+        current: signing_key("current"),
+        expired: Some(signing_key("expired")),
+        stranger: Some(signing_key("stranger")),
+    };
+    let key = |key: &TrustedKey| RegisteredKey { key: key.clone(), pem_in_settings: false };
+    judge.federations[0].keys = vec![key(keys.current.public()), key(keys.expired.as_ref().unwrap().public())];
+    let minter = Minter::new(judge.federations[0].clone(), keys).unwrap();
+    (judge, minter)
+}
+
+fn judged(judge: &Judge, minter: &Minter, fault: Option<Fault>, errand: Errand<'_>) -> Verdict {
+    let minted = minter.mint(fault, now(), errand).unwrap();
+    judge.inspect(Posted::Form(&minted.form()), now(), Effort::Diagnose).verdict
+}
+
+#[test]
+fn a_sound_sign_in_passes_every_check() {
+    let (judge, minter) = tenant();
+    for request in [None, Some("_00000000-0000-4000-8000-000000000001")] {
+        let errand = Errand { request, relay_state: "estsredirect=2&estsrequest=rQQIARAA+/ ü" };
+        let verdict = judged(&judge, &minter, None, errand);
+        assert!(verdict.accepted && verdict.predicted.is_none(), "{verdict:#?}");
+        assert_eq!(verdict.with_outcome(Outcome::Warn).count(), 0);
+    }
+}
+
+#[test]
+fn every_fault_trips_exactly_the_checks_it_names() {
+    let (judge, minter) = tenant();
+    let mut wrong = Vec::new();
+    for fault in Fault::ALL {
+        let verdict = judged(&judge, &minter, Some(fault), Errand::default());
+        let of = |outcome| verdict.with_outcome(outcome).collect::<Vec<CheckId>>();
+        let (fails, warns) = (of(Outcome::Fail), of(Outcome::Warn));
+        if fails != fault.fails() || warns != fault.warns() || verdict.accepted != fails.is_empty() {
+            wrong.push(format!("{fault}: fails {fails:?}, warns {warns:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+#[test]
+fn every_check_is_tripped_by_some_fault_but_for_replay_which_needs_two_posts() {
+    let tripped: BTreeSet<CheckId> =
+        Fault::ALL.into_iter().flat_map(|fault| fault.fails().iter().chain(fault.warns()).copied()).collect();
+    let missing: Vec<CheckId> = CheckId::ALL.into_iter().filter(|id| !tripped.contains(id)).collect();
+    assert_eq!(missing, [CheckId::Replay]);
+}
+
+#[test]
+fn every_name_reads_back_and_no_two_are_alike() {
+    for fault in Fault::ALL {
+        assert_eq!(Fault::parse(fault.as_str()), Some(fault));
+        assert!(!fault.story().is_empty());
+        assert!(fault.fails().len() + fault.warns().len() > 0);
+    }
+}
+
+#[test]
+fn no_two_sign_ins_are_alike() {
+    let (_, minter) = tenant();
+    let mint = || minter.mint(None, now(), Errand::default()).unwrap();
+    assert_ne!(mint(), mint());
+}
+
+#[test]
+fn what_samael_writes_as_it_is_given_is_escaped_before() {
+    let (mut judge, minter) = tenant();
+    judge.federations[0].issuer = Some("https://authentik.company/?a=1&b=<2>".to_owned());
+    let keys = Keys { current: signing_key("current"), expired: None, stranger: None };
+    let other = Minter::new(judge.federations[0].clone(), keys).unwrap();
+    assert!(judged(&judge, &other, None, Errand::default()).accepted);
+    assert!(!judged(&judge, &minter, None, Errand::default()).accepted);
+}
