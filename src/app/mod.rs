@@ -85,6 +85,7 @@ async fn start_all(
     now: fn() -> Timestamp,
 ) -> Result<Running, AppError> {
     let reverse_address = ready_to_serve(&config)?;
+    let (reverse, reverse_address) = bind("listen.reverse", reverse_address).await?;
     for note in &config.notes {
         tracing::warn!(note, "configuration");
     }
@@ -102,13 +103,14 @@ async fn start_all(
         pass_unjudged: config.pass_unjudged,
         intercept: config.intercept,
         upstream: config.upstream,
+        ours: Some(reverse_address),
         body_bytes,
         // the budget must hold one body and what goes with it, or none would ever be judged
         bounds: Bounds { buffered_bytes: usual.buffered_bytes.max(body_bytes.saturating_add(ONE_BODY)), ..usual },
     };
     let proxy = Arc::new(Proxy::new(settings, inspector, remembered, now, Arc::clone(&metrics))?);
 
-    let (reverse, reverse_address) = bind("listen.reverse", reverse_address).await?;
+    proxy.leads_elsewhere().await?;
     let (admin, admin_address) = bind("listen.admin", config.listen.admin).await?;
     let (stop_traffic, traffic_stops) = watch::channel(false);
     let (stop_admin, admin_stops) = watch::channel(false);

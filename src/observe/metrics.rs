@@ -21,6 +21,9 @@ const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 const JUDGE_BUCKETS: [f64; 13] =
     [0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
 
+/// An answer of 1 ms is one of the neighbourhood, of 10 s one that people wait for.
+const UPSTREAM_BUCKETS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+
 /// The words that only the caller knows.
 #[derive(Debug, Clone, Default)]
 pub struct Vocabulary {
@@ -44,6 +47,8 @@ pub struct Metrics {
     in_flight: Vec<(Listener, IntGauge)>,
     bodies_unjudged: Vec<(Unjudged, IntCounter)>,
     upstream_errors: Vec<(UpstreamFailure, IntCounter)>,
+    /// One a class of the status, and one more for those that were not answered.
+    upstream_durations: Vec<Histogram>,
     replay_entries: IntGauge,
     replay_full: IntCounter,
     panics: IntCounter,
@@ -122,6 +127,11 @@ impl Metrics {
         )?;
         let upstream =
             counters("upstream_errors_total", "Requests that the upstream did not answer, by reason.", &["reason"])?;
+        let durations =
+            opts("upstream_duration_seconds", "Time until the upstream's answer began, by what came of it.");
+        let durations = HistogramOpts::from(durations).buckets(UPSTREAM_BUCKETS.to_vec());
+        let durations = register(&registry, HistogramVec::new(durations, &["outcome"])?)?;
+        let outcomes = CLASSES.into_iter().chain(["error"]);
         let panics = opts("panics_total", "Panics caught while judging: each is a fault of this program.");
         let panics = register(&registry, IntCounter::with_opts(panics)?)?;
         let ready =
@@ -159,6 +169,9 @@ impl Metrics {
             upstream_errors: series(UpstreamFailure::ALL, |reason| {
                 upstream.get_metric_with_label_values(&[reason.as_str()])
             })?,
+            upstream_durations: outcomes
+                .map(|outcome| durations.get_metric_with_label_values(&[outcome]))
+                .collect::<Result<_, _>>()?,
             panics,
             ready,
             domains: vocabulary.domains,
@@ -233,6 +246,14 @@ impl Metrics {
     /// Counts a request that the upstream did not answer.
     pub fn upstream_failure(&self, reason: UpstreamFailure) {
         increment(&self.upstream_errors, |known| known == reason);
+    }
+
+    /// Tells how long the upstream took to begin an answer with this status; none if it did not.
+    pub fn upstream_answered(&self, status: Option<u16>, elapsed: Duration) {
+        let class = status.map_or(Some(CLASSES.len()), |status| usize::from(status / 100).checked_sub(2));
+        if let Some(histogram) = class.and_then(|class| self.upstream_durations.get(class)) {
+            histogram.observe(elapsed.as_secs_f64());
+        }
     }
 
     /// Counts a panic that was caught.

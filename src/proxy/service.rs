@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Bytes, Incoming};
@@ -59,7 +60,7 @@ impl Proxy {
         let copied_bytes = settings.bounds.copied_bytes;
         let answers = Answers::new(Arc::clone(&judging), remembered, now, Arc::clone(&metrics), copied_bytes);
         Ok(Self {
-            forward: Forward::new(&settings.upstream, &settings.bounds)?,
+            forward: Forward::new(&settings.upstream, settings.ours, &settings.bounds)?,
             judging,
             answers: Arc::new(answers),
             budget: Arc::new(Semaphore::new(settings.bounds.buffered_bytes.min(Semaphore::MAX_PERMITS))),
@@ -71,6 +72,14 @@ impl Proxy {
     /// Waits until every message that was taken in is judged.
     pub async fn drained(&self) {
         self.judging.drained().await;
+    }
+
+    /// Whether what is forwarded goes elsewhere than to this proxy, as far as can be told today.
+    ///
+    /// # Errors
+    /// The address at which it would come back.
+    pub async fn leads_elsewhere(&self) -> Result<(), UpstreamError> {
+        self.forward.leads_elsewhere().await
     }
 
     /// Counts a panic outside the judge: it took a connection with it, and nothing else.
@@ -187,7 +196,14 @@ impl Proxy {
         request_id: &HeaderValue,
     ) -> Response<Body> {
         headers::prepare_request(&mut parts.headers, host);
-        match self.forward.send(parts, body).await {
+        let asked_at = Instant::now();
+        let answered = self.forward.send(parts, body).await;
+        // a client that broke off says nothing about the upstream
+        if answered.as_ref().err().is_none_or(|failure| failure.reason.is_some()) {
+            let status = answered.as_ref().ok().map(|(response, _)| response.status().as_u16());
+            self.metrics.upstream_answered(status, asked_at.elapsed());
+        }
+        match answered {
             Ok((response, room)) => {
                 let (mut parts, body) = response.into_parts();
                 headers::strip_hop_by_hop(&mut parts.headers);
@@ -218,6 +234,7 @@ impl Proxy {
                 tracing::warn!(request_id = id, reason = reason.as_str(), error, "the upstream did not answer");
                 let (status, sentence) = match reason {
                     UpstreamFailure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The upstream did not answer in time."),
+                    UpstreamFailure::Loop => (StatusCode::BAD_GATEWAY, "The upstream is this proxy itself."),
                     _ => (StatusCode::BAD_GATEWAY, "The upstream could not be reached."),
                 };
                 answer::sentence(status, sentence, request_id)
