@@ -50,6 +50,7 @@
 //! | 8 | `mint` | pure | the mirror of it: from claims and a named fault to posted bytes |
 //! | 7 | `replay` | | what was seen before: used assertions, requests that passed |
 //! | 7 | `observe` | | events: each is a log line and its metrics |
+//! | 6 | `doctor` | pure | pre-flight: what Entra holds compared with what the identity provider publishes |
 //! | 6 | `check` | pure | the checks, and the policy that weighs them |
 //! | 5 | `answer` | pure | what the upstream answered: a code, a session, a request on its way |
 //! | 5 | `tenant` | pure | what Entra is set to expect: federations, certificates, users |
@@ -69,6 +70,7 @@ pub mod app;
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod dsig;
 pub mod file_text;
 pub mod inspect;

@@ -54,6 +54,8 @@ pub(super) enum Command {
     /// Check a configuration file, or print the schema of one
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Cross-check everything before anybody signs in
+    Doctor(DoctorArguments),
     /// Run the proxy
     Serve(ServeArguments),
     /// Make a test CA that may speak for the intercepted hosts alone
@@ -174,6 +176,31 @@ pub(super) enum ConfigCommand {
     /// Print the JSON schema of a configuration
     #[command(after_help = "Example: samlgate config schema > samlgate.schema.json")]
     Schema,
+}
+
+/// Compare what Entra holds with what the identity provider publishes and with the users, before anybody signs in.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 nothing found · 1 something found · 2 usage, configuration or I/O trouble\n\n\
+                        Example: samlgate doctor --config samlgate.toml --junit doctor.xml")]
+pub(super) struct DoctorArguments {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// Print one JSON object a finding
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Write the findings as JUnit XML, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Open no socket: compare what the files say
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Show names and ids of users, instead of keyed hashes
+    #[arg(long)]
+    pub(super) show_personal: bool,
+    /// The day to look from, instead of today
+    #[arg(long, value_name = "RFC3339", value_parser = instant)]
+    pub(super) at: Option<Timestamp>,
 }
 
 /// Run the proxy: it judges sign-ins on their way to Entra, until SIGTERM or SIGINT.

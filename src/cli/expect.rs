@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use super::args::ExpectationArguments;
 use super::terminal::{Terminal, Trouble};
 use crate::config::Config;
+use crate::doctor::{self, Case, Harm};
 use crate::dsig::TrustedKey;
 use crate::inspect::Judge;
 use crate::saml::metadata::IdpMetadata;
-use crate::tenant::{self, Directory, Federation, MfaBehavior, Protocol, RegisteredKey, Settings};
-use crate::verdict::{Detail, Show};
+use crate::tenant::{self, Directory, Federation, MfaBehavior, Protocol, RegisteredKey, Settings, Sources};
+use crate::verdict::Show;
 
 /// What every AudienceRestriction must contain, worldwide.
 const AUDIENCE: &str = "urn:federation:MicrosoftOnline";
@@ -69,13 +70,11 @@ fn federation(arguments: &ExpectationArguments, terminal: &Terminal) -> Result<F
     let explicit = explicit_keys(&arguments.certificate)?;
     let settings = arguments.federation.as_deref().map(|file| settings(file, told)).transpose()?;
     let metadata = arguments.metadata.as_deref().map(metadata).transpose()?;
-    if let Some((file, settings)) = &settings {
-        for finding in tenant::advice(settings, metadata.as_ref().map(|(_, metadata)| metadata)) {
-            let Detail { finding: Some(text), hint, .. } = finding.detail else { continue };
-            let hint = hint.map(|hint| hint.to_string_for(Show::Personal)).unwrap_or_default();
-            terminal.note(&format!("{}: {}", file.display(), text.to_string_for(Show::Personal)), &hint);
-        }
-    }
+    let sources = Sources {
+        settings: settings.as_ref().map(|(_, settings)| settings.clone()),
+        metadata: metadata.as_ref().map(|(_, metadata)| metadata.clone()),
+        ..Sources::default()
+    };
     let answered = arguments.issuer.is_some() && !explicit.is_empty();
     if metadata.is_some() && (settings.is_some() || answered) {
         let winner = if settings.is_some() { "--federation" } else { "--issuer and --certificate" };
@@ -89,7 +88,7 @@ fn federation(arguments: &ExpectationArguments, terminal: &Terminal) -> Result<F
     };
     let users = arguments.users.as_deref().map(|file| users(file, terminal)).transpose()?;
     let domain = arguments.upn_domain.clone().or(held.domain).map(|domain| domain.to_ascii_lowercase());
-    Ok(Federation {
+    let federation = Federation {
         root_domain: domain.clone(),
         domain,
         issuer: arguments.issuer.clone().or(held.issuer),
@@ -100,7 +99,20 @@ fn federation(arguments: &ExpectationArguments, terminal: &Terminal) -> Result<F
         audience: arguments.audience.clone().unwrap_or_else(|| AUDIENCE.to_owned()),
         users,
         ..Federation::default()
-    })
+    };
+    if sources.settings.is_some() {
+        advise(&federation, &sources, arguments.at.unwrap_or_else(Timestamp::now), terminal);
+    }
+    Ok(federation)
+}
+
+/// What the settings give away before anything is judged: what keeps everybody out. `doctor` tells the rest.
+fn advise(federation: &Federation, sources: &Sources, now: Timestamp, terminal: &Terminal) {
+    let case = Case { federation, sources, root_domains: &[], now };
+    for diagnosis in doctor::compare(&case).iter().filter(|diagnosis| diagnosis.harm == Harm::Everybody) {
+        let finding = diagnosis.finding.to_string_for(Show::Personal);
+        terminal.note(&format!("{}: {finding}", diagnosis.id), &diagnosis.mend.to_string_for(Show::Personal));
+    }
 }
 
 fn explicit_keys(files: &[std::path::PathBuf]) -> Result<Vec<RegisteredKey>, Trouble> {

@@ -7,11 +7,13 @@ mod completions;
 mod config_file;
 mod decode;
 mod detect;
+mod doctor;
 mod escape;
 mod expect;
 mod explain;
 mod form;
 mod input;
+mod junit;
 mod ordered;
 mod pretty;
 mod report;
@@ -77,6 +79,7 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Ending, Trouble> {
         Command::Decode(arguments) => decode::run(&arguments, terminal),
         Command::Explain(arguments) => explain::run(&arguments, terminal),
         Command::Config(command) => config_file::run(&command, terminal),
+        Command::Doctor(arguments) => doctor::run(&arguments, terminal),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Ca(arguments) => ca::run(&arguments, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),

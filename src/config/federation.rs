@@ -10,9 +10,7 @@ use super::problem::Problems;
 use super::resolve::Folder;
 use crate::dsig::TrustedKey;
 use crate::saml::metadata::IdpMetadata;
-use crate::tenant::{
-    CertificateInput, Directory, DomainPolicy, Federation, MfaBehavior, Protocol, RegisteredKey, Settings,
-};
+use crate::tenant::{Directory, DomainPolicy, Federation, MfaBehavior, Protocol, RegisteredKey, Settings, Sources};
 
 /// Reads federations, one after the other.
 pub(super) struct Federations<'a, 'p> {
@@ -38,24 +36,28 @@ impl<'a, 'p> Federations<'a, 'p> {
         folder: &'a Folder<'a>,
         problems: &'a mut Problems<'p>,
         notes: &'a mut Vec<String>,
-    ) -> Vec<Federation> {
+    ) -> (Vec<Federation>, Vec<Sources>) {
         if tables.is_empty() {
             let hint = "add a [[federation]] with `domain`, and `settings`, `issuer` and `certificates`, or `metadata`";
             problems.push(None, "there is no federation to judge against", Some(hint.to_owned()));
         }
         let mut reader = Self { folder, problems, notes, users: HashMap::new() };
         let mut federations: Vec<Federation> = Vec::with_capacity(tables.len());
+        let mut evidence = Vec::with_capacity(tables.len());
         for Located { value: table, at } in tables {
-            let federation = reader.federation(table, at);
+            let mut sources = Sources::default();
+            let federation = reader.federation(table, at, &mut sources);
             reader.compare(&federation, &federations, table, at);
             federations.push(federation);
+            evidence.push(sources);
         }
-        federations
+        (federations, evidence)
     }
 
-    fn federation(&mut self, table: &FederationTable, at: &Range<usize>) -> Federation {
+    fn federation(&mut self, table: &FederationTable, at: &Range<usize>, sources: &mut Sources) -> Federation {
         let domain = self.domain(table, at);
-        let expected = self.expected(table, at, domain.as_deref());
+        let expected = self.expected(table, at, domain.as_deref(), sources);
+        self.beside(table, sources);
         let (acs, audience) = self.parties(table);
         let root_domain = table.root_domain.as_ref().map(|root| root.value.to_ascii_lowercase());
         Federation {
@@ -96,17 +98,23 @@ impl<'a, 'p> Federations<'a, 'p> {
 
     /// What Entra expects comes from one place: `settings`, else `issuer` and `certificates`, else `metadata`. Their union would
     /// hide a key that Entra does not hold.
-    fn expected(&mut self, table: &FederationTable, at: &Range<usize>, domain: Option<&str>) -> Expected {
+    fn expected(
+        &mut self,
+        table: &FederationTable,
+        at: &Range<usize>,
+        domain: Option<&str>,
+        sources: &mut Sources,
+    ) -> Expected {
         let (source, place, found) = if let Some(file) = &table.settings {
-            ("settings", &file.at, self.settings(file, domain))
+            ("settings", &file.at, self.settings(file, domain, sources))
         } else if let Some(certificates) = &table.certificates {
-            ("certificates", &certificates.at, self.certificates(table.issuer.as_ref(), certificates))
+            ("certificates", &certificates.at, self.certificates(table.issuer.as_ref(), certificates, sources))
         } else if let Some(issuer) = &table.issuer {
             let hint = "add `certificates`; `issuer` alone is not filled up from `metadata`".to_owned();
             self.problems.push(Some(issuer.at.clone()), "`issuer` needs `certificates`", Some(hint));
             return Expected::default();
         } else if let Some(metadata) = &table.metadata {
-            ("metadata", &metadata.at, self.metadata(metadata))
+            ("metadata", &metadata.at, self.metadata(metadata, sources))
         } else {
             let hint = "give `settings`, or `issuer` and `certificates`, or `metadata`".to_owned();
             self.problems.push(Some(at.clone()), "nothing says what Entra expects of this federation", Some(hint));
@@ -123,7 +131,33 @@ impl<'a, 'p> Federations<'a, 'p> {
         found
     }
 
-    fn settings(&mut self, file: &Located<PathBuf>, domain: Option<&str>) -> Option<Expected> {
+    /// What is not judged by is read to be compared: where it cannot be, that is worth a word and no reason to stop.
+    fn beside(&mut self, table: &FederationTable, sources: &mut Sources) {
+        sources.issuer = table.issuer.as_ref().map(|issuer| issuer.value.clone());
+        sources.metadata_url =
+            table.metadata.as_ref().map(|written| written.value.clone()).filter(|written| written.contains("://"));
+        if let Some(written) =
+            table.metadata.as_ref().filter(|_| sources.metadata.is_none() && sources.metadata_url.is_none())
+            && (sources.settings.is_some() || !sources.certificates.is_empty())
+        {
+            let bytes = self.folder.read_path(Path::new(&written.value), &written.at, self.problems);
+            match bytes.map(|bytes| IdpMetadata::parse(&bytes)) {
+                Some(Ok(metadata)) => sources.metadata = Some(metadata),
+                Some(Err(error)) => self.notes.push(format!("{}: {error}: it is compared with nothing", written.value)),
+                None => {}
+            }
+        }
+        let Some(files) = table.certificates.as_ref().filter(|_| sources.settings.is_some()) else { return };
+        for file in &files.value {
+            let Some(bytes) = self.folder.read_path(file, &files.at, self.problems) else { continue };
+            match crate::tenant::certificate(&bytes) {
+                Ok(certificate) => sources.certificates.push(certificate),
+                Err(error) => self.notes.push(format!("{}: {error}: it is compared with nothing", file.display())),
+            }
+        }
+    }
+
+    fn settings(&mut self, file: &Located<PathBuf>, domain: Option<&str>, sources: &mut Sources) -> Option<Expected> {
         let bytes = self.folder.read(file, self.problems)?;
         let settings = match Settings::parse(&bytes, domain) {
             Ok(settings) => settings,
@@ -141,28 +175,31 @@ impl<'a, 'p> Federations<'a, 'p> {
             let pem_in_settings = input.is_pem();
             self.key(&input.der, &file.value, &file.at).map(|key| RegisteredKey { key, pem_in_settings })
         });
-        Some(Expected {
+        let expected = Expected {
             keys: keys.collect(),
-            issuer: settings.issuer_uri.unwrap_or_default(),
+            issuer: settings.issuer_uri.clone().unwrap_or_default(),
             protocol: settings.protocol,
             mfa_behavior: settings.mfa_behavior,
-        })
+        };
+        sources.settings = Some(settings);
+        Some(expected)
     }
 
     fn certificates(
         &mut self,
         issuer: Option<&Located<String>>,
         certificates: &Located<Vec<PathBuf>>,
+        sources: &mut Sources,
     ) -> Option<Expected> {
         self.at_most_two("certificates", certificates.value.len(), &certificates.at);
         let mut keys = Vec::new();
         for file in &certificates.value {
             let Some(bytes) = self.folder.read_path(file, &certificates.at, self.problems) else { continue };
             match crate::tenant::certificate(&bytes) {
-                Ok(CertificateInput { der, .. }) => {
-                    keys.extend(
-                        self.key(&der, file, &certificates.at).map(|key| RegisteredKey { key, pem_in_settings: false }),
-                    );
+                Ok(input) => {
+                    let key = self.key(&input.der, file, &certificates.at);
+                    keys.extend(key.map(|key| RegisteredKey { key, pem_in_settings: false }));
+                    sources.certificates.push(input);
                 }
                 Err(error) => {
                     let cause = format!("`{}`: {error}", file.display());
@@ -183,7 +220,7 @@ impl<'a, 'p> Federations<'a, 'p> {
         })
     }
 
-    fn metadata(&mut self, written: &Located<String>) -> Option<Expected> {
+    fn metadata(&mut self, written: &Located<String>, sources: &mut Sources) -> Option<Expected> {
         if written.value.contains("://") {
             let hint = "save it and give the path of the file".to_owned();
             let cause = "`metadata`: a URL is not fetched by this version, only a file is read";
@@ -203,7 +240,9 @@ impl<'a, 'p> Federations<'a, 'p> {
         let keys = metadata.signing_certificates.iter().filter_map(|der| {
             self.key(der, &file, &written.at).map(|key| RegisteredKey { key, pem_in_settings: false })
         });
-        Some(Expected { keys: keys.collect(), issuer: metadata.entity_id, ..Expected::default() })
+        let expected = Expected { keys: keys.collect(), issuer: metadata.entity_id.clone(), ..Expected::default() };
+        sources.metadata = Some(metadata);
+        Some(expected)
     }
 
     fn at_most_two(&mut self, source: &str, count: usize, at: &Range<usize>) {

@@ -14,6 +14,7 @@ use std::path::Path;
 use crate::inspect::Judge;
 use crate::observe::{LogFormat, LogLevel};
 use crate::proxy::{Intercept, Mode, ServerCertificate, Upstream};
+use crate::tenant::Sources;
 
 pub use problem::{ConfigError, Problem};
 
@@ -42,6 +43,8 @@ pub struct Config {
     pub not_served: Vec<&'static str>,
     /// What is worth a word and no reason to stop.
     pub notes: Vec<String>,
+    /// Every source of each federation by itself, in the order of the federations.
+    pub evidence: Vec<Sources>,
 }
 
 /// Where to listen.

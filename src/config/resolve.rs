@@ -27,7 +27,7 @@ pub(super) fn resolve(file: File, path: &Path, problems: &mut Problems<'_>) -> O
 
     let policy = file.policy.resolve(problems);
     let limits = file.limits.resolve(problems);
-    let federations = Federations::resolve(&file.federation, &folder, problems, &mut notes);
+    let (federations, evidence) = Federations::resolve(&file.federation, &folder, problems, &mut notes);
     let listen = listen(&file.listen, problems);
     let (intercept, hosts) = intercept(&file.intercept, problems);
     let certificate = certificate(&file.tls, &hosts, &folder, problems, &mut notes);
@@ -59,6 +59,7 @@ pub(super) fn resolve(file: File, path: &Path, problems: &mut Problems<'_>) -> O
         log: Log { level: file.log.level, format: file.log.format },
         not_served,
         notes,
+        evidence,
     })
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::dsig::TrustedKey;
 
-mod advice;
 mod anchor;
 mod builder;
 mod certificate;
@@ -12,9 +11,9 @@ mod directory;
 mod mending;
 mod near_miss;
 mod settings;
+mod sources;
 mod users;
 
-pub use advice::advice;
 pub(crate) use anchor::{decode as anchor_bytes, encode as anchor_text, swapped as other_byte_order};
 pub use builder::{DirectoryBuilder, DirectoryError, Duplicates, NewUser};
 pub use certificate::{CertificateError, CertificateForm, CertificateInput, certificate, certificate_text};
@@ -22,6 +21,7 @@ pub use directory::{AddressKind, Directory, Lookup, SEVERAL_MAX, User, UserType}
 pub use mending::general_hint;
 pub use near_miss::{ByteOrder, Mistake, NearMiss, diagnose};
 pub use settings::{Settings, SettingsError};
+pub use sources::Sources;
 pub use users::{Loaded, Note, NoteKind, UsersError};
 
 /// Characters that an ImmutableId may have, as a NameID; Entra refuses longer ones.

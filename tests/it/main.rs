@@ -10,6 +10,7 @@ mod cli;
 mod corpus;
 #[cfg(feature = "oracles")]
 mod differential;
+mod doctor;
 mod fixtures;
 mod house;
 mod lab;

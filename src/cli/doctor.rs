@@ -1,0 +1,135 @@
+//! `samlgate doctor`: the pre-flight, for people, for programs and for build servers.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::Ending;
+use super::args::DoctorArguments;
+use super::escape::{line, lines, wrap};
+use super::junit;
+use super::terminal::{self, Terminal, Tone, Trouble};
+use crate::config::Config;
+use crate::doctor::{Case, Diagnosis, Harm, examine, gaps};
+use crate::tenant::Federation;
+use crate::verdict::{Show, Text};
+
+/// Columns that evidence is moved in by.
+const INDENT: usize = 12;
+
+/// What was found about one federation.
+pub(super) struct Examined<'a> {
+    /// The federation.
+    pub(super) federation: &'a Federation,
+    /// The worst first.
+    pub(super) found: Vec<Diagnosis>,
+}
+
+/// Compares, and tells.
+pub(super) fn run(arguments: &DoctorArguments, terminal: &Terminal) -> Result<Ending, Trouble> {
+    let config = Config::load(&arguments.config).map_err(|error| Trouble::new(error.to_string()))?;
+    for note in &config.notes {
+        terminal.note(note, "");
+    }
+    let show = if arguments.show_personal { Show::Personal } else { Show::Hashed };
+    let federations = &config.judge.federations;
+    let root_domains: Vec<&str> =
+        federations.iter().filter_map(|federation| federation.root_domain.as_deref()).collect();
+    let now = arguments.at.unwrap_or_else(Timestamp::now);
+    let mut examined = Vec::with_capacity(federations.len());
+    for (federation, sources) in federations.iter().zip(&config.evidence) {
+        let case = Case { federation, sources, root_domains: &root_domains, now };
+        for gap in gaps(&case) {
+            terminal.note(&format!("{}: {gap}", federation.name()), "");
+        }
+        if let Some(url) = &sources.metadata_url {
+            terminal.note(&format!("{}: metadata at {url} is not fetched, only a file is read", federation.name()), "");
+        }
+        examined.push(Examined { federation, found: examine(&case) });
+    }
+    let speaks_of_users = examined.iter().flat_map(|examined| &examined.found).any(Diagnosis::is_personal);
+    if speaks_of_users && !arguments.show_personal {
+        terminal.note("users are shown as hashes", "--show-personal shows them, so that commands can be copied");
+    }
+    if let Some(file) = &arguments.junit {
+        let cannot =
+            |error: &dyn std::fmt::Display| Trouble::new(format!("{} cannot be written: {error}", file.display()));
+        let xml = junit::render(&examined, show).map_err(|error| cannot(&error))?;
+        std::fs::write(file, xml).map_err(|error| cannot(&error))?;
+    }
+    let out = if arguments.json { objects(&examined, show) } else { pages(&examined, show, terminal) };
+    terminal::print_all(&out)?;
+    let well = examined.iter().all(|examined| examined.found.is_empty());
+    Ok(if well { Ending::Well } else { Ending::Wanting })
+}
+
+/// One object a line.
+fn objects(examined: &[Examined<'_>], show: Show) -> String {
+    let mut out = String::new();
+    for Examined { federation, found } in examined {
+        for Diagnosis { id, harm, finding, code, entra, provider, mend } in found {
+            let text = |text: &Option<Text>| text.as_ref().map(|text| text.to_string_for(show));
+            let object = json!({
+                "federation": federation.name(),
+                "id": id,
+                "harm": harm.as_str(),
+                "code": code.map(|code| code.to_string()),
+                "finding": finding.to_string_for(show),
+                "entra": text(entra),
+                "provider": text(provider),
+                "mend": mend.to_string_for(show),
+            });
+            let _ = writeln!(out, "{object}");
+        }
+    }
+    out
+}
+
+/// For people: one federation after the other.
+fn pages(examined: &[Examined<'_>], show: Show, terminal: &Terminal) -> String {
+    let mut out = String::new();
+    for Examined { federation, found } in examined {
+        let name = terminal.paint.paint(Tone::Strong, &line(federation.name()));
+        if found.is_empty() {
+            let _ = writeln!(out, "{name}  {}", terminal.paint.paint(Tone::Good, "nothing found"));
+            continue;
+        }
+        let _ = writeln!(out, "{name}  {}\n", count(found));
+        for diagnosis in found {
+            out.push_str(&concern(diagnosis, show, terminal));
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn count(found: &[Diagnosis]) -> String {
+    let of = |harm: Harm| found.iter().filter(|diagnosis| diagnosis.harm == harm).count();
+    let counts = Harm::ALL.into_iter().map(|harm| (of(harm), harm)).filter(|(count, _)| *count > 0);
+    counts.map(|(count, harm)| format!("{count} × {}", harm.meaning())).collect::<Vec<_>>().join(", ")
+}
+
+fn concern(diagnosis: &Diagnosis, show: Show, terminal: &Terminal) -> String {
+    let paint = terminal.paint;
+    let Diagnosis { id, harm, finding, code, entra, provider, mend } = diagnosis;
+    let tone = match harm {
+        Harm::Everybody | Harm::Some => Tone::Bad,
+        Harm::Soon | Harm::Around => Tone::Doubtful,
+    };
+    let mut out = format!("{:9}  {}", paint.paint(tone, &harm.as_str().to_uppercase()), paint.paint(Tone::Strong, id));
+    if let Some(code) = code {
+        let _ = write!(out, "  {code}");
+    }
+    out.push('\n');
+    let _ = writeln!(out, "  {}", wrap(&lines(&finding.to_string_for(show)), 2, terminal.width));
+    for (name, text) in [("Entra", entra), ("provider", provider)] {
+        if let Some(text) = text {
+            let text = wrap(&lines(&text.to_string_for(show)), INDENT, terminal.width);
+            let _ = writeln!(out, "  {name:8}  {text}");
+        }
+    }
+    // a command is to be copied: it stays on its line
+    let _ = writeln!(out, "  {:8}  {}", "mend", lines(&mend.to_string_for(show)));
+    out
+}

@@ -1,0 +1,286 @@
+//! The pre-flight: each disagreement is found, by its name and its harm, and nothing is found where there is none.
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use base64::Engine as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const ISSUER: &str = "https://authentik.company/application/saml/m365/metadata/";
+const BASE: &str = "https://authentik.company/application/saml/m365";
+const DAY: &str = "2026-11-23T12:00:00Z";
+
+/// Both sides of a federation, to be put at odds.
+struct Sides {
+    settings: Value,
+    entity_id: String,
+    published: Vec<&'static str>,
+    wants_signed: &'static str,
+    encrypts: bool,
+    valid_until: &'static str,
+    users: String,
+    federation: String,
+}
+
+fn certificate(name: &str) -> String {
+    let der = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/certificates").join(name)).unwrap();
+    base64::engine::general_purpose::STANDARD.encode(der)
+}
+
+fn sound() -> Sides {
+    Sides {
+        settings: json!({
+            "issuerUri": ISSUER,
+            "metadataExchangeUri": ISSUER,
+            "signingCertificate": certificate("current.cer"),
+            "nextSigningCertificate": certificate("next.cer"),
+            "passiveSignInUri": format!("{BASE}/sso/binding/post/"),
+            "signOutUri": format!("{BASE}/slo/binding/redirect/"),
+            "preferredAuthenticationProtocol": "saml",
+            "federatedIdpMfaBehavior": "acceptIfMfaDoneByFederatedIdp",
+        }),
+        entity_id: ISSUER.to_owned(),
+        published: vec!["current.cer"],
+        wants_signed: "false",
+        encrypts: false,
+        valid_until: "",
+        users: "UserPrincipalName,OnPremisesImmutableId\nfirst@domain.company,1wfM9xV8fUSHbcAbDlqeOA==\n".to_owned(),
+        federation: String::new(),
+    }
+}
+
+impl Sides {
+    fn set(mut self, property: &str, value: impl Into<Value>) -> Self {
+        self.settings[property] = value.into();
+        self
+    }
+
+    fn metadata(&self) -> String {
+        let key = |purpose: &str, name: &str| {
+            format!(
+                "<md:KeyDescriptor use=\"{purpose}\"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>{}</ds:X509Certificate>\
+                 </ds:X509Data></ds:KeyInfo></md:KeyDescriptor>",
+                certificate(name)
+            )
+        };
+        let mut keys: String = self.published.iter().map(|name| key("signing", name)).collect();
+        if self.encrypts {
+            keys += &key("encryption", "current.cer");
+        }
+        let service = |name: &str, path: &str| {
+            ["POST", "Redirect"].map(|binding| {
+                let place = format!("{BASE}/{path}/binding/{}/", binding.to_lowercase());
+                format!(
+                    "<md:{name} Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-{binding}\" Location=\"{place}\"/>"
+                )
+            })
+        };
+        format!(
+            "<md:EntityDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\" xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\" \
+             entityID=\"{}\" {}><md:IDPSSODescriptor WantAuthnRequestsSigned=\"{}\" \
+             protocolSupportEnumeration=\"urn:oasis:names:tc:SAML:2.0:protocol\">{keys}{}\
+             <md:NameIDFormat>urn:oasis:names:tc:SAML:2.0:nameid-format:persistent</md:NameIDFormat>{}</md:IDPSSODescriptor>\
+             </md:EntityDescriptor>",
+            self.entity_id,
+            self.valid_until,
+            self.wants_signed,
+            service("SingleLogoutService", "slo").concat(),
+            service("SingleSignOnService", "sso").concat(),
+        )
+    }
+
+    fn written(&self) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("federation.json", &self.settings.to_string());
+        write("metadata.xml", &self.metadata());
+        write("users.csv", &self.users);
+        write(
+            "samlgate.toml",
+            &format!(
+                "[[federation]]\ndomain = \"domain.company\"\nsettings = \"federation.json\"\nmetadata = \"metadata.xml\"\n\
+                 users = \"users.csv\"\n{}",
+                self.federation
+            ),
+        );
+        folder
+    }
+
+    fn examined(&self, more: &[&str]) -> (Option<i32>, String, String) {
+        let folder = self.written();
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("samlgate"));
+        command.current_dir(folder.path()).args(["doctor", "--config", "samlgate.toml", "--at", DAY]).args(more);
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    /// `harm id code` of each finding, in order.
+    fn found(&self) -> Vec<String> {
+        let (code, out, said) = self.examined(&["--json"]);
+        let found: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(code, Some(i32::from(!found.is_empty())), "{said}");
+        for finding in &found {
+            assert!(!finding["mend"].as_str().unwrap().is_empty() && !finding["finding"].as_str().unwrap().is_empty());
+        }
+        let line = |finding: &Value| {
+            let code = finding["code"].as_str().unwrap_or("-").to_owned();
+            format!("{} {} {code}", finding["harm"].as_str().unwrap(), finding["id"].as_str().unwrap())
+        };
+        found.iter().map(line).collect()
+    }
+}
+
+#[test]
+fn nothing_is_found_where_both_sides_agree() {
+    let (code, out, said) = sound().examined(&[]);
+    assert_eq!((code, out.as_str()), (Some(0), "domain.company  nothing found\n"), "{said}");
+    assert_eq!(sound().examined(&["--json"]).1, "");
+}
+
+#[test]
+fn each_disagreement_is_found_by_its_name() {
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", certificate("current.cer"));
+    let multiple = "authn_context = [\"http://schemas.microsoft.com/claims/multipleauthn\"]\n";
+    let users = |rows: &str| format!("UserPrincipalName,OnPremisesImmutableId\n{rows}");
+    let cases: Vec<(Sides, &str)> = vec![
+        (sound().set("issuerUri", ISSUER.trim_end_matches('/')), "everybody issuer_differs AADSTS50107"),
+        (Sides { entity_id: ISSUER.replace("https", "http"), ..sound() }, "everybody issuer_differs AADSTS50107"),
+        (sound().set("preferredAuthenticationProtocol", "wsFed"), "everybody protocol AADSTS50107"),
+        (sound().set("preferredAuthenticationProtocol", Value::Null), "everybody protocol AADSTS50107"),
+        (Sides { published: vec!["p256.cer"], ..sound() }, "everybody certificate_unknown AADSTS5000811"),
+        (
+            Sides { published: vec!["current.cer", "p256.cer"], ..sound() },
+            "soon certificate_unregistered AADSTS5000811",
+        ),
+        (sound().set("signingCertificate", pem), "everybody certificate_pem AADSTS5000811"),
+        (sound().set("passiveSignInUri", format!("{BASE}/sso/binding/redirect/")), "everybody sign_in_uri -"),
+        (sound().set("passiveSignInUri", "https://authentik.company/elsewhere"), "everybody sign_in_uri -"),
+        (sound().set("passiveSignInUri", Value::Null), "everybody sign_in_uri -"),
+        (sound().set("signOutUri", format!("{BASE}/slo/binding/post/")), "around sign_out_uri -"),
+        (sound().set("metadataExchangeUri", Value::Null), "around metadata_exchange_uri -"),
+        (Sides { wants_signed: "true", ..sound() }, "everybody requests_unsigned -"),
+        (Sides { encrypts: true, ..sound() }, "around encryption AADSTS500082"),
+        (Sides { valid_until: "validUntil=\"2026-01-01T00:00:00Z\"", ..sound() }, "around metadata_outdated -"),
+        (sound().set("federatedIdpMfaBehavior", Value::Null), "around mfa_unset -"),
+        (sound().set("federatedIdpMfaBehavior", "enforceMfaByFederatedIdp"), "around mfa_loop -"),
+        (
+            Sides { federation: multiple.to_owned(), ..sound() }
+                .set("federatedIdpMfaBehavior", "rejectMfaByFederatedIdp"),
+            "around mfa_second_prompt -",
+        ),
+        (Sides { federation: multiple.to_owned(), ..sound() }, "around mfa_asserted -"),
+        (
+            Sides { federation: "audience = \"urn:federation:microsoftonline.us\"\n".to_owned(), ..sound() },
+            "everybody audience AADSTS500089",
+        ),
+        (
+            Sides { federation: "issuer = \"https://old.authentik.company/\"\n".to_owned(), ..sound() },
+            "around configuration_differs -",
+        ),
+        (Sides { users: users("a@domain.company,\n"), ..sound() }, "everybody users_without_immutable_id AADSTS51004"),
+        (
+            Sides { users: users("a@domain.company,\nb@domain.company,x\n"), ..sound() },
+            "some users_without_immutable_id AADSTS51004",
+        ),
+        (
+            Sides { users: users("a@domain.company,x\nb@domain.company,x\nc@domain.company,y\n"), ..sound() },
+            "some users_share_immutable_id AADSTS51004",
+        ),
+        (
+            Sides { users: users("a@domain.company,x\nb@elsewhere.company,y\n"), ..sound() },
+            "some users_of_another_domain AADSTS5000820",
+        ),
+        (Sides { users: users("b@elsewhere.company,y\n"), ..sound() }, "everybody users_none_of_domain AADSTS5000820"),
+        (
+            Sides { users: users("a@domain.company,a@domain.company\n"), ..sound() },
+            "around immutable_id_is_an_address -",
+        ),
+        (Sides { users: users("a@domain.company,a_b\n"), ..sound() }, "around immutable_id_characters -"),
+        (
+            Sides { users: users(&format!("a@domain.company,{}\n", "x".repeat(61))), ..sound() },
+            "around immutable_id_long -",
+        ),
+        (
+            Sides { users: users(&format!("a@domain.company,{}\n", "x".repeat(65))), ..sound() },
+            "everybody immutable_id_too_long AADSTS51004",
+        ),
+    ];
+    for (number, (sides, expected)) in cases.iter().enumerate() {
+        assert_eq!(sides.found(), [*expected], "case {number}");
+    }
+}
+
+#[test]
+fn certificates_are_told_of_before_they_end() {
+    let alone = |name: &str| {
+        let mut sides = sound().set("signingCertificate", certificate(name)).set("nextSigningCertificate", Value::Null);
+        sides.published = vec![if name == "expiring.cer" { "expiring.cer" } else { "expired.cer" }];
+        sides
+    };
+    assert_eq!(alone("expiring.cer").found(), ["soon certificate_expires -"]);
+    assert_eq!(alone("expired.cer").found(), ["soon certificate_expired -"]);
+    // the next one lasts
+    let next = sound().set("signingCertificate", certificate("expiring.cer"));
+    assert_eq!(Sides { published: vec!["expiring.cer"], ..next }.found(), Vec::<String>::new());
+}
+
+#[test]
+fn the_guide_followed_to_the_letter_is_judged() {
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", certificate("current.cer"));
+    let mut sides = sound()
+        .set("signingCertificate", pem)
+        .set("nextSigningCertificate", Value::Null)
+        .set("metadataExchangeUri", Value::Null)
+        .set("signOutUri", format!("{BASE}/slo/binding/post/"));
+    sides.entity_id = "authentik".to_owned();
+    sides.encrypts = true;
+    sides.users = "UserPrincipalName,OnPremisesImmutableId\nfirst@domain.company,\n".to_owned();
+    sides.federation = "authn_context = [\"http://schemas.microsoft.com/claims/multipleauthn\"]\n".to_owned();
+    assert_eq!(
+        sides.found(),
+        [
+            "everybody issuer_differs AADSTS50107",
+            "everybody certificate_pem AADSTS5000811",
+            "everybody users_without_immutable_id AADSTS51004",
+            "around encryption AADSTS500082",
+            "around sign_out_uri -",
+            "around metadata_exchange_uri -",
+            "around mfa_asserted -",
+        ]
+    );
+}
+
+#[test]
+fn people_and_build_servers_are_told_the_same_and_names_only_on_request() {
+    let sides = Sides {
+        users: "UserPrincipalName,OnPremisesImmutableId\na@domain.company,x\nit's.me@domain.company,\n".to_owned(),
+        encrypts: true,
+        ..sound()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doctor.xml");
+    let (code, out, said) = sides.examined(&["--offline", "--junit", file.to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    assert!(!out.contains("it's.me") && !said.contains("it's.me"), "{out}{said}");
+    assert!(said.contains("--show-personal"), "{said}");
+    let xml = fs::read_to_string(&file).unwrap();
+    assert!(!xml.contains("it's.me") && !xml.contains("it&apos;s.me"));
+    let document = samlgate::xml::parse(xml.into_bytes(), &samlgate::limits::Limits::default());
+    assert!(document.is_ok(), "{:?}", document.err());
+    for word in ["users_without_immutable_id", "encryption", "AADSTS500082"] {
+        assert!(out.contains(word) && fs::read_to_string(&file).unwrap().contains(word), "{word}");
+    }
+    let (_, out, _) = sides.examined(&["--show-personal"]);
+    assert!(out.contains("Update-MgUser -UserId 'it''s.me@domain.company'"), "{out}");
+}
+
+#[test]
+fn what_cannot_be_read_or_written_is_trouble() {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("samlgate"));
+    command.args(["doctor", "--config", "none.toml"]).assert().code(2);
+    assert_eq!(sound().examined(&["--junit", "no/such/folder.xml"]).0, Some(2));
+    assert_eq!(sound().set("signingCertificate", "AAAA").examined(&[]).0, Some(2));
+}
