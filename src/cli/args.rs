@@ -54,6 +54,8 @@ pub(super) enum Command {
     /// Check a configuration file, or print the schema of one
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Write a commented configuration from files that are at hand
+    Init(InitArguments),
     /// Cross-check everything before anybody signs in
     Doctor(DoctorArguments),
     /// Run the proxy
@@ -176,6 +178,27 @@ pub(super) enum ConfigCommand {
     /// Print the JSON schema of a configuration
     #[command(after_help = "Example: samlgate config schema > samlgate.schema.json")]
     Schema,
+}
+
+/// Write a commented configuration from the files that are at hand. Nothing is asked, and nothing is overwritten.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: samlgate init --settings federation.json --metadata metadata.xml --users users.csv")]
+pub(super) struct InitArguments {
+    /// Federation settings that Entra holds, as Graph or PowerShell give them
+    #[arg(long, value_name = "FILE")]
+    pub(super) settings: Option<PathBuf>,
+    /// Metadata of the identity provider
+    #[arg(long, value_name = "FILE")]
+    pub(super) metadata: Option<PathBuf>,
+    /// Users of the tenant, CSV or JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) users: Option<PathBuf>,
+    /// The federated domain, where no file names it
+    #[arg(long, value_name = "NAME")]
+    pub(super) domain: Option<String>,
+    /// The configuration to write
+    #[arg(long, value_name = "FILE", default_value = "samlgate.toml")]
+    pub(super) out: PathBuf,
 }
 
 /// Compare what Entra holds with what the identity provider publishes and with the users, before anybody signs in.

@@ -12,6 +12,7 @@ mod escape;
 mod expect;
 mod explain;
 mod form;
+mod init;
 mod input;
 mod junit;
 mod ordered;
@@ -79,6 +80,7 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Ending, Trouble> {
         Command::Decode(arguments) => decode::run(&arguments, terminal),
         Command::Explain(arguments) => explain::run(&arguments, terminal),
         Command::Config(command) => config_file::run(&command, terminal),
+        Command::Init(arguments) => init::run(&arguments, terminal),
         Command::Doctor(arguments) => doctor::run(&arguments, terminal),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Ca(arguments) => ca::run(&arguments, terminal),

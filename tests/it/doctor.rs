@@ -284,3 +284,36 @@ fn what_cannot_be_read_or_written_is_trouble() {
     assert_eq!(sound().examined(&["--junit", "no/such/folder.xml"]).0, Some(2));
     assert_eq!(sound().set("signingCertificate", "AAAA").examined(&[]).0, Some(2));
 }
+
+#[test]
+fn a_configuration_is_written_from_what_is_at_hand_and_passes_its_check() {
+    let sides = sound();
+    let given = ["--settings", "federation.json", "--metadata", "metadata.xml", "--users", "users.csv"];
+    for (arguments, domain) in
+        [(given.to_vec(), "domain.company"), ([&given[2..4], &["--domain", "Other.Company"]].concat(), "other.company")]
+    {
+        let folder = sides.written();
+        let run = |arguments: &[&str]| {
+            let mut command = Command::new(assert_cmd::cargo::cargo_bin!("samlgate"));
+            command.current_dir(folder.path()).args(arguments).assert()
+        };
+        let init = [&["init", "--out", "new.toml"], arguments.as_slice()].concat();
+        run(&init).code(0);
+        let checked = run(&["config", "check", "new.toml"]).code(0).get_output().stdout.clone();
+        assert!(String::from_utf8(checked).unwrap().contains(domain));
+        // a second time nothing is overwritten
+        run(&init).code(2);
+    }
+}
+
+#[test]
+fn a_configuration_from_nothing_is_refused_with_a_hint() {
+    let folder = sound().written();
+    for arguments in [&["init", "--out", "new.toml"][..], &["init", "--out", "new.toml", "--metadata", "metadata.xml"]]
+    {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("samlgate"));
+        let said = command.current_dir(folder.path()).args(arguments).assert().code(2).get_output().stderr.clone();
+        assert!(String::from_utf8(said).unwrap().contains("hint:"), "{arguments:?}");
+        assert!(!folder.path().join("new.toml").exists());
+    }
+}

@@ -1,0 +1,158 @@
+//! `samlgate init`: a commented configuration, from the files that are at hand.
+
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::Ending;
+use super::args::InitArguments;
+use super::escape;
+use super::terminal::{self, Terminal, Tone, Trouble};
+use crate::config::Config;
+use crate::saml::metadata::IdpMetadata;
+use crate::tenant::{Directory, Settings};
+
+/// Reads what is given, writes the configuration, and checks it as `config check` does.
+pub(super) fn run(arguments: &InitArguments, terminal: &Terminal) -> Result<Ending, Trouble> {
+    if arguments.settings.is_none() && arguments.metadata.is_none() {
+        return Err(Trouble::new("nothing says what Entra expects").hint(
+            "give --settings with the federation settings that Entra holds (best), or --metadata of the identity provider",
+        ));
+    }
+    let settings = arguments.settings.as_deref().map(|file| settings(file, arguments.domain.as_deref())).transpose()?;
+    if let Some(file) = &arguments.metadata {
+        let refused = |error: &dyn std::fmt::Display| Trouble::new(format!("{}: {error}", file.display()));
+        IdpMetadata::parse(&read(file)?).map_err(|error| refused(&error).hint(error.hint()))?;
+    }
+    let users = arguments.users.as_deref().map(users).transpose()?;
+    let named = arguments.domain.clone().or(settings.and_then(|settings| settings.domain));
+    let domain = named.or_else(|| users.as_ref().and_then(most_frequent_domain)).ok_or_else(|| {
+        Trouble::new("no file names the federated domain").hint("give --domain, as --domain domain.company")
+    })?;
+    let text = text(arguments, &domain.to_ascii_lowercase())?;
+    // what is written must hold together, so it is read first as `serve` would
+    let config = Config::parse(&text, &arguments.out).map_err(|error| Trouble::new(error.to_string()))?;
+    for note in &config.notes {
+        terminal.note(note, "");
+    }
+    write_new(&arguments.out, &text)?;
+    let out = escape::line(&arguments.out.display().to_string());
+    let said = format!(
+        "{}\n\nnext:\n  samlgate doctor --config {out}\n  samlgate ca --out {}\n  samlgate serve --config {out}\n",
+        terminal.paint.paint(Tone::Strong, &format!("{out} is written")),
+        escape::line(&folder(&arguments.out).display().to_string()),
+    );
+    terminal::print_all(&said)?;
+    Ok(Ending::Well)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Trouble> {
+    std::fs::read(file).map_err(|error| Trouble::new(format!("{} cannot be read: {error}", file.display())))
+}
+
+fn settings(file: &Path, domain: Option<&str>) -> Result<Settings, Trouble> {
+    let refused = |error: &dyn std::fmt::Display| Trouble::new(format!("{}: {error}", file.display()));
+    Settings::parse(&read(file)?, domain).map_err(|error| refused(&error).hint(error.hint()))
+}
+
+fn users(file: &Path) -> Result<Directory, Trouble> {
+    let refused = |error: &dyn std::fmt::Display| Trouble::new(format!("{}: {error}", file.display()));
+    Directory::load(&read(file)?).map(|loaded| loaded.directory).map_err(|error| refused(&error).hint(error.hint()))
+}
+
+/// The domain of most users who have an ImmutableId; of equals the first in the alphabet.
+fn most_frequent_domain(users: &Directory) -> Option<String> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for user in users.users().filter(|user| user.immutable_id.is_some()) {
+        if let Some((_, domain)) = user.upn.rsplit_once('@') {
+            *counts.entry(domain.to_ascii_lowercase()).or_default() += 1;
+        }
+    }
+    counts.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0))).map(|(domain, _)| domain)
+}
+
+/// The folder that a configuration lies in.
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn text(arguments: &InitArguments, domain: &str) -> Result<String, Trouble> {
+    let path = |file: &Option<PathBuf>| file.as_deref().map(|file| from(folder(&arguments.out), file)).transpose();
+    let line = |key: &str, value: Option<String>, comment: &str| match value {
+        Some(value) => format!("# {comment}\n{key} = {}\n", quoted(&value)),
+        None => format!("# {comment}\n# {key} = \"…\"\n"),
+    };
+    Ok(format!(
+        "# What samlgate stands in front of, and what it expects. `samlgate config schema` tells every key.\n\n\
+         # serve refuses to start without it: this is a tool for test environments\n\
+         environment = \"test\"\n\
+         # observe: judge and forward · enforce: forward only what is accepted\n\
+         mode = \"observe\"\n\n\
+         [listen]\n\
+         # stands in for login.microsoftonline.com, by the hosts file or a test DNS\n\
+         reverse = \"127.0.0.1:8443\"\n\
+         admin = \"127.0.0.1:9464\"\n\n\
+         # `samlgate ca` makes these; browsers of the test must trust ca.pem\n\
+         # [tls]\n# ca_certificate = \"ca.pem\"\n# ca_key = \"ca.key\"\n\n\
+         [upstream]\n\
+         url = \"https://login.microsoftonline.com\"\n\
+         # the test DNS points that name at this proxy, so another server must be asked for it\n\
+         # dns = \"198.51.100.1:53\"\n\n\
+         [[federation]]\n\
+         domain = {}\n\
+         {}{}{}\
+         # context classes of which one is required; a miss then fails\n\
+         # authn_context = [\"http://schemas.microsoft.com/claims/multipleauthn\"]\n\n\
+         [policy]\n\
+         # how far the clocks may differ\n\
+         skew = \"5m\"\n",
+        quoted(domain),
+        line(
+            "settings",
+            path(&arguments.settings)?,
+            "what Entra holds: Get-MgDomainFederationConfiguration -DomainId … | ConvertTo-Json -Depth 5",
+        ),
+        line(
+            "metadata",
+            path(&arguments.metadata)?,
+            if arguments.settings.is_some() {
+                "what the identity provider publishes: compared by `samlgate doctor`"
+            } else {
+                "what the identity provider publishes; judging by it hides a certificate that Entra does not hold: give `settings`"
+            },
+        ),
+        line(
+            "users",
+            path(&arguments.users)?,
+            "the users of the tenant: Get-MgUser -All -Property … | Export-Csv, or Graph JSON",
+        ),
+    ))
+}
+
+/// A file as seen from the folder of the configuration: relative where it lies below, absolute elsewhere.
+fn from(folder: &Path, file: &Path) -> Result<String, Trouble> {
+    let absolute = |path: &Path| {
+        path.canonicalize().map_err(|error| Trouble::new(format!("{} cannot be found: {error}", path.display())))
+    };
+    let (folder, file) = (absolute(folder)?, absolute(file)?);
+    let seen = file.strip_prefix(&folder).unwrap_or(&file);
+    let text = seen.to_str().map(|text| text.replace('\\', "/"));
+    text.ok_or_else(|| Trouble::new(format!("{} has a name that is no Unicode", file.display())))
+}
+
+/// A string of TOML.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn write_new(file: &Path, text: &str) -> Result<(), Trouble> {
+    let opened = OpenOptions::new().write(true).create_new(true).open(file);
+    opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
+        let trouble = Trouble::new(format!("{} cannot be written: {error}", file.display()));
+        match error.kind() {
+            std::io::ErrorKind::AlreadyExists => trouble.hint("nothing is overwritten: choose another name with --out"),
+            _ => trouble,
+        }
+    })
+}
