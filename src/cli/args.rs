@@ -7,6 +7,8 @@ use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::verdict::Show;
+
 /// samlgate judges SAML sign-ins to Microsoft Entra ID as Entra would, and says how to mend what is broken.
 #[derive(Debug, Parser)]
 #[command(name = "samlgate", version, propagate_version = true, disable_help_subcommand = true)]
@@ -58,6 +60,9 @@ pub(super) enum Command {
     Init(InitArguments),
     /// Cross-check everything before anybody signs in
     Doctor(DoctorArguments),
+    /// Rehearse the change of the signing certificate
+    #[command(subcommand)]
+    Rollover(RolloverCommand),
     /// Run the proxy
     Serve(ServeArguments),
     /// Make a test CA that may speak for the intercepted hosts alone
@@ -224,6 +229,44 @@ pub(super) struct DoctorArguments {
     /// The day to look from, instead of today
     #[arg(long, value_name = "RFC3339", value_parser = instant)]
     pub(super) at: Option<Timestamp>,
+}
+
+/// Rehearse the change of the signing certificate.
+#[derive(Debug, Subcommand)]
+pub(super) enum RolloverCommand {
+    /// Judge as if only the next certificate were registered, and say who would be locked out
+    Rehearse(RehearseArguments),
+}
+
+/// Judge responses as if only the next certificate were registered, and say who would be locked out.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 nobody is locked out · 1 somebody is · 2 usage, configuration or I/O trouble\n\n\
+                        Example: samlgate rollover rehearse --config samlgate.toml verdicts.jsonl"
+)]
+pub(super) struct RehearseArguments {
+    /// The configuration, with the current and the next certificate
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// Captures that hold bodies, or anything else that `verify` reads
+    #[arg(value_name = "INPUT", required = true)]
+    pub(super) inputs: Vec<PathBuf>,
+    /// Print one JSON object a response
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Show names of users, instead of keyed hashes
+    #[arg(long)]
+    pub(super) show_personal: bool,
+    /// The clock, instead of the recorded time or now
+    #[arg(long, value_name = "RFC3339", value_parser = instant)]
+    pub(super) at: Option<Timestamp>,
+}
+
+impl RehearseArguments {
+    /// Who reads the report.
+    pub(super) fn show(&self) -> Show {
+        if self.show_personal { Show::Personal } else { Show::Hashed }
+    }
 }
 
 /// Run the proxy: it judges sign-ins on their way to Entra, until SIGTERM or SIGINT.

@@ -18,6 +18,7 @@ mod junit;
 mod ordered;
 mod pretty;
 mod report;
+mod rollover;
 mod serve;
 mod summary;
 mod terminal;
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, RolloverCommand};
 use terminal::{Terminal, Trouble};
 
 /// How a command ended. The worst of several is what the process ends with.
@@ -82,6 +83,7 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Ending, Trouble> {
         Command::Config(command) => config_file::run(&command, terminal),
         Command::Init(arguments) => init::run(&arguments, terminal),
         Command::Doctor(arguments) => doctor::run(&arguments, terminal),
+        Command::Rollover(RolloverCommand::Rehearse(arguments)) => rollover::run(&arguments, terminal),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Ca(arguments) => ca::run(&arguments, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),

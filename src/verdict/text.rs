@@ -109,6 +109,12 @@ impl fmt::Display for Text {
     }
 }
 
+impl From<Personal> for Text {
+    fn from(personal: Personal) -> Self {
+        Self { first: Some(Part::Personal(personal)), more: Vec::new() }
+    }
+}
+
 impl From<&'static str> for Text {
     fn from(text: &'static str) -> Self {
         Self::plain(text)

@@ -20,6 +20,7 @@ mod manual;
 mod mint;
 mod properties;
 mod random_xml;
+mod rollover;
 mod serve;
 #[cfg(feature = "oracles")]
 mod serve_end_to_end;
