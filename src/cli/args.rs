@@ -233,6 +233,7 @@ pub(super) struct DoctorArguments {
 
 /// Rehearse the change of the signing certificate.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example: samlgate rollover rehearse --config samlgate.toml verdicts.jsonl")]
 pub(super) enum RolloverCommand {
     /// Judge as if only the next certificate were registered, and say who would be locked out
     Rehearse(RehearseArguments),

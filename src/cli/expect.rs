@@ -106,10 +106,10 @@ fn federation(arguments: &ExpectationArguments, terminal: &Terminal) -> Result<F
     Ok(federation)
 }
 
-/// What the settings give away before anything is judged: what keeps everybody out. `doctor` tells the rest.
+/// What the settings give away before anything is judged: why every response will be refused. `doctor` tells the rest.
 fn advise(federation: &Federation, sources: &Sources, now: Timestamp, terminal: &Terminal) {
     let case = Case { federation, sources, root_domains: &[], now };
-    for diagnosis in doctor::compare(&case).iter().filter(|diagnosis| diagnosis.harm == Harm::Everybody) {
+    for diagnosis in doctor::compare(&case).iter().filter(|it| it.harm == Harm::Everybody && it.code.is_some()) {
         let finding = diagnosis.finding.to_string_for(Show::Personal);
         terminal.note(&format!("{}: {finding}", diagnosis.id), &diagnosis.mend.to_string_for(Show::Personal));
     }
