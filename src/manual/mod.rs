@@ -3,6 +3,9 @@
 #[doc = include_str!("checks.md")]
 pub mod checks {}
 
+#[doc = include_str!("preflight.md")]
+pub mod preflight {}
+
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 

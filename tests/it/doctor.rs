@@ -317,3 +317,22 @@ fn a_configuration_from_nothing_is_refused_with_a_hint() {
         assert!(!folder.path().join("new.toml").exists());
     }
 }
+
+#[test]
+fn every_finding_stands_in_the_manual() {
+    let manual = include_str!("../../src/manual/preflight.md");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/doctor");
+    let mut known = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        // the names are the only words in quotes that have an underscore and nothing else beside letters, but for these
+        let words = text.split('"').skip(1).step_by(2);
+        let names =
+            words.filter(|word| word.contains('_') && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+        for name in names {
+            known += 1;
+            assert!(manual.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+    assert!(known > 25, "{known}");
+}
