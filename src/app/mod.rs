@@ -1,7 +1,10 @@
 //! The wiring: from a configuration to a running service, for `serve` and the tests alike.
 
+mod demo;
 mod descriptors;
 mod memory;
+
+pub use demo::{Addresses, Demo, DemoError, SignedIn, Told, demo};
 
 use std::net::SocketAddr;
 use std::sync::Arc;

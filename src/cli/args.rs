@@ -1,6 +1,7 @@
 //! The arguments as written: commands, flags and their help.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
@@ -56,6 +57,8 @@ pub(super) enum Command {
     Config(ConfigCommand),
     /// Run the proxy
     Serve(ServeArguments),
+    /// Show the proxy at work: a whole federation on this machine, no file, no network
+    Demo(DemoArguments),
     /// Make a test CA that may speak for the intercepted hosts alone
     Ca(CaArguments),
     /// Print a completion script for a shell
@@ -183,6 +186,28 @@ pub(super) struct ServeArguments {
     /// The configuration
     #[arg(long, value_name = "FILE")]
     pub(super) config: PathBuf,
+}
+
+/// Show the proxy at work. A test CA, a fake identity provider and a fake Entra run on this machine, with the proxy between them;
+/// sound and broken sign-ins go through it, and what was predicted is compared with what the fake Entra answers. Then everything
+/// stays open for sign-ins of your own, until SIGTERM or SIGINT.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 every sign-in came out as it should · 1 one did not · 2 trouble\n\nExample: samlgate demo --once"
+)]
+pub(super) struct DemoArguments {
+    /// End after the sign-ins
+    #[arg(long)]
+    pub(super) once: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Where the proxy listens; port 0 is a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(super) listen: SocketAddr,
+    /// Where its metrics are
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(super) admin: SocketAddr,
 }
 
 /// Make a test CA, by which `serve` mints the certificate that browsers are shown. It is name-constrained: clients that trust it

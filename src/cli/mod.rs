@@ -6,6 +6,7 @@ mod capture_file;
 mod completions;
 mod config_file;
 mod decode;
+mod demo;
 mod detect;
 mod escape;
 mod expect;
@@ -78,6 +79,7 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Ending, Trouble> {
         Command::Explain(arguments) => explain::run(&arguments, terminal),
         Command::Config(command) => config_file::run(&command, terminal),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments, terminal),
         Command::Ca(arguments) => ca::run(&arguments, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
     }

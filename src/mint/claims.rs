@@ -25,6 +25,20 @@ pub struct Person {
 }
 
 impl Person {
+    /// The user with this UPN (in any case) or this ImmutableId.
+    pub(super) fn named(federation: &Federation, name: &str) -> Result<Self, MintError> {
+        let mut users = federation.users.iter().flat_map(|users| users.users());
+        let user = users.find(|user| user.upn.eq_ignore_ascii_case(name) || user.immutable_id == Some(name));
+        let user = user.ok_or(MintError::NoSuchUser("nobody"))?;
+        Self::of(&user).ok_or(MintError::NoSuchUser("a user without one"))
+    }
+
+    /// The users who could sign in, at most so many.
+    pub fn all(federation: &Federation, most: usize) -> Vec<Self> {
+        let users = federation.users.iter().flat_map(|users| users.users());
+        users.filter_map(|user| Self::of(&user)).take(most).collect()
+    }
+
     fn of(user: &User<'_>) -> Option<Self> {
         Some(Self {
             upn: Personal::new(user.upn),

@@ -8,6 +8,7 @@ mod wrong;
 
 pub use claims::{Cast, Claims, Person};
 pub use fault::Fault;
+pub use form::urlencoded;
 
 use jiff::Timestamp;
 
@@ -55,7 +56,8 @@ pub struct Minted {
 impl Minted {
     /// The body of the post, `application/x-www-form-urlencoded`.
     pub fn form(&self) -> Vec<u8> {
-        form::escaped(&self.fields).into_bytes()
+        let fields: Vec<_> = self.fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        urlencoded(&fields).into_bytes()
     }
 }
 
@@ -69,6 +71,15 @@ impl Minter {
     /// Who signs in.
     pub fn cast(&self) -> &Cast {
         &self.cast
+    }
+
+    /// The same minter, for somebody else: a user who is found by UPN or by ImmutableId.
+    ///
+    /// # Errors
+    /// When nobody, or nobody who could sign in, is found.
+    pub fn for_user(&self, name: &str) -> Result<Self, MintError> {
+        let user = Person::named(&self.federation, name)?;
+        Ok(Self { cast: Cast { user, ..self.cast.clone() }, ..self.clone() })
     }
 
     /// A sign-in at an instant: sound, or with one fault.
@@ -99,6 +110,9 @@ pub enum MintError {
     /// The directory lacks somebody.
     #[error("expected {0} among the users, got nobody")]
     NobodyFits(&'static str),
+    /// Nobody of this name.
+    #[error("expected a user with this name and an ImmutableId of at most 60 characters, got {0}")]
+    NoSuchUser(&'static str),
     /// A key that the fault needs.
     #[error("expected {0}, got none")]
     NoKey(&'static str),

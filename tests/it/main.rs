@@ -8,6 +8,7 @@ mod c14n;
 mod ca;
 mod cli;
 mod corpus;
+mod demo;
 #[cfg(feature = "oracles")]
 mod differential;
 mod fixtures;
