@@ -2,9 +2,11 @@
 
 mod demo;
 mod descriptors;
+mod lab;
 mod memory;
 
 pub use demo::{Addresses, Demo, DemoError, SignedIn, Told, demo};
+pub use lab::lab;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

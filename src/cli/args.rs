@@ -8,6 +8,8 @@ use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::{SignedDuration, Timestamp};
 
+use super::lab_args::LabCommand;
+
 /// samlgate judges SAML sign-ins to Microsoft Entra ID as Entra would, and says how to mend what is broken.
 #[derive(Debug, Parser)]
 #[command(name = "samlgate", version, propagate_version = true, disable_help_subcommand = true)]
@@ -59,6 +61,9 @@ pub(super) enum Command {
     Serve(ServeArguments),
     /// Show the proxy at work: a whole federation on this machine, no file, no network
     Demo(DemoArguments),
+    /// Run one of the fake ends alone: an identity provider, or Entra
+    #[command(subcommand)]
+    Lab(LabCommand),
     /// Make a test CA that may speak for the intercepted hosts alone
     Ca(CaArguments),
     /// Print a completion script for a shell

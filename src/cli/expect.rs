@@ -114,7 +114,8 @@ fn explicit_keys(files: &[std::path::PathBuf]) -> Result<Vec<RegisteredKey>, Tro
     files.iter().map(|file| registered(&certificate(file)?, false, file)).collect()
 }
 
-fn certificate(file: &Path) -> Result<Vec<u8>, Trouble> {
+/// The certificate of a file, in DER.
+pub(super) fn certificate(file: &Path) -> Result<Vec<u8>, Trouble> {
     tenant::certificate(&read(file)?).map(|input| input.der).map_err(|error| refused(file, &error).hint(error.hint()))
 }
 
@@ -169,7 +170,8 @@ fn users(file: &Path, terminal: &Terminal) -> Result<Arc<Directory>, Trouble> {
     Ok(Arc::new(loaded.directory))
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Trouble> {
+/// The bytes of a file.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Trouble> {
     fs::read(file).map_err(|error| Trouble::new(format!("cannot read {}: {error}", file.display())))
 }
 

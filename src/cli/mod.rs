@@ -13,10 +13,13 @@ mod expect;
 mod explain;
 mod form;
 mod input;
+mod lab;
+mod lab_args;
 mod ordered;
 mod pretty;
 mod report;
 mod serve;
+mod signing;
 mod summary;
 mod terminal;
 mod verify;
@@ -80,6 +83,7 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Ending, Trouble> {
         Command::Config(command) => config_file::run(&command, terminal),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, terminal),
+        Command::Lab(command) => lab::run(&command, terminal),
         Command::Ca(arguments) => ca::run(&arguments, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
     }

@@ -38,13 +38,17 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// A private key (PKCS #8, DER) and the certificate (DER) that goes with it.
-    pub fn from_pkcs8(pkcs8: &[u8], certificate: &[u8]) -> Result<Self, SignError> {
+    /// A private key (DER: PKCS #8, PKCS #1 or SEC 1) and the certificate (DER) that goes with it.
+    pub fn from_der(private: &[u8], certificate: &[u8]) -> Result<Self, SignError> {
         let trusted = TrustedKey::from_der(certificate)?;
         let rejected = |error: aws_lc_rs::error::KeyRejected| SignError::Key(error.to_string());
-        let ecdsa = |algorithm| EcdsaKeyPair::from_pkcs8(algorithm, pkcs8).map(Private::Ecdsa).map_err(rejected);
+        let ecdsa =
+            |algorithm| EcdsaKeyPair::from_private_key_der(algorithm, private).map(Private::Ecdsa).map_err(rejected);
         let private = match trusted.kind() {
-            KeyKind::Rsa { .. } => RsaKeyPair::from_pkcs8(pkcs8).map(Private::Rsa).map_err(rejected)?,
+            KeyKind::Rsa { .. } => {
+                let pair = RsaKeyPair::from_pkcs8(private).or_else(|_| RsaKeyPair::from_der(private));
+                pair.map(Private::Rsa).map_err(rejected)?
+            }
             KeyKind::P256 => ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING)?,
             KeyKind::P384 => ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING)?,
             KeyKind::P521 => ecdsa(&ECDSA_P521_SHA512_FIXED_SIGNING)?,
@@ -187,7 +191,7 @@ fn signature(
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SignError {
     /// Not a private key, or not of the certificate's kind.
-    #[error("expected the private key of the certificate, as PKCS #8, got something else: {0}")]
+    #[error("expected the private key of the certificate, got something else: {0}")]
     Key(String),
     /// A key and a certificate that do not belong together.
     #[error("expected the certificate of the private key, got that of another key")]

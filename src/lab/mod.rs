@@ -14,6 +14,6 @@ mod server;
 pub use browser::{Browser, BrowserError, Fetched, Form};
 pub use entra::{Entra, Refusal};
 pub use idp::{Idp, Unasked};
-pub use keys::{KeysError, signing_key};
+pub use keys::{KeyForm, KeysError, signing_key};
 pub use page::{Asked, Page};
 pub use server::{End, serve};

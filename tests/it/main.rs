@@ -15,6 +15,8 @@ mod fixtures;
 mod house;
 mod lab;
 #[cfg(feature = "oracles")]
+mod lab_commands;
+#[cfg(feature = "oracles")]
 mod libxml2;
 mod manual;
 mod mint;

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::DemoError;
 use crate::dsig::SigningKey;
-use crate::lab;
+use crate::lab::{self, KeyForm};
 use crate::mint::{Keys, Minter};
 use crate::tenant::{
     Directory, DirectoryBuilder, DomainPolicy, Federation, MfaBehavior, NewUser, Protocol, RegisteredKey,
@@ -29,7 +29,8 @@ impl Tenant {
         let (valid, over) = ((days(-1), days(DAYS)), (days(-DAYS), days(-1)));
         let wanted = [("current", valid), ("expired", over), ("stranger", valid), ("other", valid)];
         let made: Vec<_> = std::thread::scope(|scope| {
-            let threads = wanted.map(|(name, (from, to))| scope.spawn(move || lab::signing_key(name, from, to)));
+            let threads = wanted
+                .map(|(name, (from, to))| scope.spawn(move || lab::signing_key(KeyForm::Rsa2048, name, from, to)));
             threads.into_iter().map(|thread| thread.join().map_err(|_| DemoError::Thread)).collect()
         });
         let mut keys = made.into_iter().map(|key| Ok::<SigningKey, DemoError>(key??));
