@@ -106,7 +106,7 @@ impl Idp {
             (Some(word), _) => Some(Fault::parse(word).ok_or("There is no such fault: see the list at /.")?),
         };
         let told = |error: crate::mint::MintError| error.to_string();
-        let errand = Errand { request, relay_state };
+        let errand = Errand { request, relay_state, ..Errand::default() };
         match asked.field("user").filter(|user| !user.is_empty()) {
             Some(user) => self.minter.for_user(&user).map_err(told)?.mint(fault, (self.now)(), errand),
             None => self.minter.mint(fault, (self.now)(), errand),

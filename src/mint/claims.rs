@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::MintError;
+use super::{Errand, MintError, Minter};
 use crate::personal::Personal;
 use crate::tenant::{Federation, User};
 
@@ -119,25 +119,30 @@ pub struct Claims {
     pub issued: Timestamp,
     /// `NotBefore` of Conditions.
     pub not_before: Timestamp,
-    /// `NotOnOrAfter` of Conditions and of SubjectConfirmationData.
+    /// `NotOnOrAfter` of Conditions.
     pub not_on_or_after: Timestamp,
+    /// `NotOnOrAfter` of SubjectConfirmationData.
+    pub confirmed_until: Timestamp,
 }
 
 impl Claims {
     /// The sound claims of a person at an instant.
     pub(super) fn sound(
-        federation: &Federation,
+        minter: &Minter,
         person: &Person,
         now: Timestamp,
-        request: Option<&str>,
+        errand: Errand<'_>,
     ) -> Result<Self, MintError> {
+        let (federation, style) = (&minter.federation, minter.manner.shape.style());
+        let identifier = |place| minter.identifiers.make(style.id, errand.number, place);
+        let request = errand.request;
         let issued = Timestamp::from_second(now.as_second()).map_err(|_| MintError::Clock)?;
         let after = |minutes| issued.checked_add(SignedDuration::from_mins(minutes)).map_err(|_| MintError::Clock);
         let acs = Some(federation.acs.clone());
         Ok(Self {
-            response_id: identifier()?,
-            assertion_id: identifier()?,
-            session: identifier()?,
+            response_id: identifier(0)?,
+            assertion_id: identifier(1)?,
+            session: identifier(2)?,
             issuer: federation.issuer.clone().ok_or(MintError::NoIssuer)?,
             destination: acs.clone(),
             recipient: acs,
@@ -151,22 +156,17 @@ impl Claims {
             confirmation_in_response_to: request.map(str::to_owned),
             issued,
             not_before: after(-5)?,
-            not_on_or_after: after(5)?,
+            not_on_or_after: after(style.minutes)?,
+            confirmed_until: after(5)?,
         })
     }
 
     /// Moves every instant.
     pub(super) fn shift(&mut self, by: SignedDuration) -> Result<(), MintError> {
-        for instant in [&mut self.issued, &mut self.not_before, &mut self.not_on_or_after] {
+        let Self { issued, not_before, not_on_or_after, confirmed_until, .. } = self;
+        for instant in [issued, not_before, not_on_or_after, confirmed_until] {
             *instant = instant.checked_add(by).map_err(|_| MintError::Clock)?;
         }
         Ok(())
     }
-}
-
-/// A fresh `ID`, of 128 random bits.
-fn identifier() -> Result<String, MintError> {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| MintError::NoRandom)?;
-    Ok(format!("_{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -4,16 +4,20 @@ mod claims;
 mod document;
 mod fault;
 mod form;
+mod identifier;
+mod shape;
 mod wrong;
 
 pub use claims::{Cast, Claims, Person};
 pub use fault::Fault;
 pub use form::urlencoded;
+pub use shape::Shape;
 
 use jiff::Timestamp;
 
-use crate::dsig::{self, SignError, SigningKey};
+use crate::dsig::{self, Hash, SignError, SignatureAlgorithm, SigningKey};
 use crate::tenant::Federation;
+use identifier::Identifiers;
 use wrong::Covers;
 
 /// The keys that sign.
@@ -33,6 +37,21 @@ pub struct Minter {
     federation: Federation,
     cast: Cast,
     keys: Keys,
+    manner: Manner,
+    identifiers: Identifiers,
+}
+
+/// What sign-ins look like, and how they are signed, where no fault says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Manner {
+    /// Whose responses they look like.
+    pub shape: Shape,
+    /// The signature algorithm; none for the one that goes with the key.
+    pub algorithm: Option<SignatureAlgorithm>,
+    /// The digest; none for the hash of the algorithm.
+    pub digest: Option<Hash>,
+    /// Whether the Response is signed, around the signed assertion.
+    pub response_too: bool,
 }
 
 /// What a browser is told besides the response.
@@ -42,6 +61,8 @@ pub struct Errand<'a> {
     pub request: Option<&'a str>,
     /// RelayState, which goes back as it came.
     pub relay_state: &'a str,
+    /// The number of the sign-in, from which its IDs follow where there is a seed.
+    pub number: u64,
 }
 
 /// A sign-in, ready to be posted.
@@ -65,7 +86,19 @@ impl Minter {
     /// A minter of sign-ins to this federation, by users of its directory.
     pub fn new(federation: Federation, keys: Keys) -> Result<Self, MintError> {
         let cast = Cast::of(&federation)?;
-        Ok(Self { federation, cast, keys })
+        Ok(Self { federation, cast, keys, manner: Manner::default(), identifiers: Identifiers::Random })
+    }
+
+    /// The same minter with another manner.
+    #[must_use]
+    pub fn in_manner(self, manner: Manner) -> Self {
+        Self { manner, ..self }
+    }
+
+    /// The same minter whose IDs follow from a seed and the number of the errand.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Self {
+        Self { identifiers: Identifiers::Seeded(seed), ..self }
     }
 
     /// Who signs in.
@@ -88,14 +121,20 @@ impl Minter {
     /// When a fault needs a user or a key that is not there.
     pub fn mint(&self, fault: Option<Fault>, now: Timestamp, errand: Errand<'_>) -> Result<Minted, MintError> {
         let person = wrong::person(fault, &self.cast)?;
-        let mut claims = Claims::sound(&self.federation, person, now, errand.request)?;
+        let mut claims = Claims::sound(self, person, now, errand)?;
         wrong::claim(fault, &mut claims, person)?;
         let xml = wrong::before_signing(fault, document::write(&claims)?)?;
+        let xml = self.manner.shape.dress(xml)?;
         let key = wrong::key(fault, &self.keys)?;
-        let manner = wrong::manner(fault);
+        let style = self.manner.shape.style();
+        let manner = wrong::manner(fault, &self.manner, &style);
+        let sign = |xml: &str, id: &str| dsig::sign(xml, id, key, &manner);
         let xml = match wrong::covers(fault) {
-            Covers::Assertion => dsig::sign(&xml, &claims.assertion_id, key, &manner)?,
-            Covers::Response => dsig::sign(&xml, &claims.response_id, key, &manner)?,
+            Covers::Assertion if self.manner.response_too => {
+                sign(&sign(&xml, &claims.assertion_id)?, &claims.response_id)?
+            }
+            Covers::Assertion => sign(&xml, &claims.assertion_id)?,
+            Covers::Response => sign(&xml, &claims.response_id)?,
             Covers::Nothing => xml,
         };
         let xml = wrong::after_signing(fault, xml)?;
