@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::{SignedDuration, Timestamp};
 
-use super::lab_args::LabCommand;
+use super::lab_args::{LabCommand, MintArguments};
 
 /// samlgate judges SAML sign-ins to Microsoft Entra ID as Entra would, and says how to mend what is broken.
 #[derive(Debug, Parser)]
@@ -61,6 +61,8 @@ pub(super) enum Command {
     Serve(ServeArguments),
     /// Show the proxy at work: a whole federation on this machine, no file, no network
     Demo(DemoArguments),
+    /// Make signed test responses, sound or with named faults
+    Mint(Box<MintArguments>),
     /// Run one of the fake ends alone: an identity provider, or Entra
     #[command(subcommand)]
     Lab(LabCommand),
@@ -240,7 +242,7 @@ pub(super) struct CompletionsArguments {
     pub(super) shell: Shell,
 }
 
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| "expected an instant with its offset, as 2026-11-23T12:00:00Z".to_owned())
 }
 

@@ -29,7 +29,8 @@ fn idp(arguments: &IdpArguments, terminal: &Terminal) -> Result<Ending, Trouble>
     let signer = &arguments.signer;
     let config = load(&signer.config)?;
     let federation = signing::federation(&config.judge.federations, signer.domain.as_deref())?;
-    let minter = signing::minter(&federation, &signer.key, signer.certificate.as_ref())?;
+    let key = signing::of_file(&federation, &signer.key, signer.certificate.as_ref())?;
+    let minter = signing::minter(&federation, key)?;
     let post_to = arguments.post_to.clone().unwrap_or_else(|| federation.acs.clone());
     let end = Idp {
         minter,

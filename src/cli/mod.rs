@@ -15,6 +15,8 @@ mod form;
 mod input;
 mod lab;
 mod lab_args;
+mod mint;
+mod new_file;
 mod ordered;
 mod pretty;
 mod report;
@@ -83,6 +85,7 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Ending, Trouble> {
         Command::Config(command) => config_file::run(&command, terminal),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, terminal),
+        Command::Mint(arguments) => mint::run(&arguments, terminal),
         Command::Lab(command) => lab::run(&command, terminal),
         Command::Ca(arguments) => ca::run(&arguments, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),

@@ -70,7 +70,7 @@ impl SigningKey {
     }
 
     /// The algorithm that goes with this key.
-    fn algorithm(&self) -> SignatureAlgorithm {
+    pub fn algorithm(&self) -> SignatureAlgorithm {
         let (scheme, hash) = match self.trusted.kind() {
             KeyKind::Rsa { .. } => (SignatureScheme::RsaPkcs1, Hash::Sha256),
             KeyKind::P256 => (SignatureScheme::Ecdsa, Hash::Sha256),

@@ -52,9 +52,11 @@ impl Template<'_> {
         let p = prefix(manner.prefix);
         let (canonical, enveloped) = (name(EXCLUSIVE), name(ENVELOPED));
         let (method, digest_method) = (name(self.method), name(self.digest_method));
-        let inclusive = match manner.prefix_list {
-            "" => String::new(),
-            list => format!(r#"<ec:InclusiveNamespaces xmlns:ec="{EXCLUSIVE}" PrefixList="{list}"/>"#),
+        let canonicalisation = |element: &str| match manner.prefix_list {
+            "" => format!(r#"<{p}{element} Algorithm="{canonical}"/>"#),
+            list => format!(
+                r#"<{p}{element} Algorithm="{canonical}"><ec:InclusiveNamespaces xmlns:ec="{EXCLUSIVE}" PrefixList="{list}"/></{p}{element}>"#
+            ),
         };
         let [start, first, second, each] = match manner.layout {
             Layout::Joined => [""; 4],
@@ -69,13 +71,11 @@ impl Template<'_> {
         let (id, value) = (self.id, self.digest_value);
         [
             format!("<{p}Signature{declaration}>{start}<{p}SignedInfo>{each}"),
-            format!(
-                r#"<{p}CanonicalizationMethod Algorithm="{canonical}">{inclusive}</{p}CanonicalizationMethod>{first}"#
-            ),
+            canonicalisation("CanonicalizationMethod") + first,
             format!(r#"<{p}SignatureMethod Algorithm="{method}"/>{second}"#),
             format!(r##"<{p}Reference URI="#{id}">{each}<{p}Transforms>{each}"##),
             format!(r#"<{p}Transform Algorithm="{enveloped}"/>{each}"#),
-            format!(r#"<{p}Transform Algorithm="{canonical}">{inclusive}</{p}Transform>{each}</{p}Transforms>{each}"#),
+            format!("{}{each}</{p}Transforms>{each}", canonicalisation("Transform")),
             format!(r#"<{p}DigestMethod Algorithm="{digest_method}"/>{each}"#),
             format!("<{p}DigestValue>{value}</{p}DigestValue>{each}</{p}Reference>{each}</{p}SignedInfo>{each}"),
             format!("<{p}SignatureValue>"),

@@ -39,6 +39,13 @@ impl Person {
         users.filter_map(|user| Self::of(&user)).take(most).collect()
     }
 
+    /// Those whose sign-ins are sound, at most so many.
+    pub(super) fn sound(federation: &Federation, most: usize) -> Vec<Self> {
+        let users = federation.users.iter().flat_map(|users| users.users());
+        let sound = users.filter(|user| is_enabled(user) && is_at_home(federation, user));
+        sound.filter_map(|user| Self::of(&user)).take(most).collect()
+    }
+
     fn of(user: &User<'_>) -> Option<Self> {
         Some(Self {
             upn: Personal::new(user.upn),
@@ -62,14 +69,8 @@ pub struct Cast {
 impl Cast {
     /// The first users of the federation's directory who fit.
     pub fn of(federation: &Federation) -> Result<Self, MintError> {
-        let root = federation.root_domain.as_deref().or(federation.domain.as_deref());
-        let at_home = |user: &User<'_>| {
-            root.is_none_or(|root| {
-                let domain = user.upn.rsplit_once('@').map_or("", |(_, domain)| domain);
-                domain.eq_ignore_ascii_case(root)
-            })
-        };
-        let enabled = |user: &User<'_>| user.account_enabled != Some(false);
+        let at_home = |user: &User<'_>| is_at_home(federation, user);
+        let enabled = is_enabled;
         let guid_like = |user: &User<'_>| user.immutable_id.is_some_and(|id| id.len() == 24 && id.ends_with("=="));
         let users = || federation.users.iter().flat_map(|users| users.users());
         let first =
@@ -82,6 +83,18 @@ impl Cast {
             outsider: first(&|user| enabled(user) && !at_home(user)),
         })
     }
+}
+
+fn is_enabled(user: &User<'_>) -> bool {
+    user.account_enabled != Some(false)
+}
+
+fn is_at_home(federation: &Federation, user: &User<'_>) -> bool {
+    let root = federation.root_domain.as_deref().or(federation.domain.as_deref());
+    root.is_none_or(|root| {
+        let domain = user.upn.rsplit_once('@').map_or("", |(_, domain)| domain);
+        domain.eq_ignore_ascii_case(root)
+    })
 }
 
 /// What a response says. Instants are whole seconds.

@@ -5,18 +5,21 @@ mod document;
 mod fault;
 mod form;
 mod identifier;
+mod people;
 mod shape;
 mod wrong;
 
 pub use claims::{Cast, Claims, Person};
 pub use fault::Fault;
 pub use form::urlencoded;
+pub use people::{PeopleError, people};
 pub use shape::Shape;
 
 use jiff::Timestamp;
 
-use crate::dsig::{self, Hash, SignError, SignatureAlgorithm, SigningKey};
+use crate::dsig::{self, Hash, KeyKind, SignError, SignatureAlgorithm, SignatureScheme, SigningKey};
 use crate::tenant::Federation;
+use crate::verdict::CheckId;
 use identifier::Identifiers;
 use wrong::Covers;
 
@@ -72,6 +75,8 @@ pub struct Minted {
     pub fields: Vec<(&'static str, String)>,
     /// The XML of the response, whatever the form makes of it.
     pub xml: String,
+    /// Who signs in.
+    pub person: Person,
 }
 
 impl Minted {
@@ -111,8 +116,39 @@ impl Minter {
     /// # Errors
     /// When nobody, or nobody who could sign in, is found.
     pub fn for_user(&self, name: &str) -> Result<Self, MintError> {
-        let user = Person::named(&self.federation, name)?;
-        Ok(Self { cast: Cast { user, ..self.cast.clone() }, ..self.clone() })
+        Ok(self.for_person(Person::named(&self.federation, name)?))
+    }
+
+    /// Everybody whose sign-in would be sound, at most so many.
+    pub fn people(&self, most: usize) -> Vec<Person> {
+        Person::sound(&self.federation, most)
+    }
+
+    /// The same minter, for this person.
+    #[must_use]
+    pub fn for_person(&self, user: Person) -> Self {
+        Self { cast: Cast { user, ..self.cast.clone() }, ..self.clone() }
+    }
+
+    /// The checks that warn of a sign-in: those of its fault, and `algorithm` where it is signed by what Microsoft does not name.
+    pub fn warns(&self, fault: Option<Fault>) -> Vec<CheckId> {
+        let mut warns = fault.map(Fault::warns).unwrap_or_default().to_vec();
+        let judged = match wrong::covers(fault) {
+            Covers::Nothing => false,
+            Covers::Assertion | Covers::Response => !wrong::is_unreadable(fault),
+        };
+        let fails = fault.is_some_and(|fault| fault.fails().contains(&CheckId::Algorithm));
+        let unusual = wrong::key(fault, &self.keys).is_ok_and(|key| {
+            let algorithm = self.manner.algorithm.unwrap_or_else(|| key.algorithm());
+            let usual = SignatureAlgorithm { scheme: SignatureScheme::RsaPkcs1, hash: Hash::Sha256 };
+            let short = matches!(key.public().kind(), KeyKind::Rsa { bits, .. } if bits < 2048);
+            algorithm != usual || self.manner.digest.is_some_and(|digest| digest != Hash::Sha256) || short
+        });
+        if unusual && judged && !fails && !warns.contains(&CheckId::Algorithm) {
+            warns.push(CheckId::Algorithm);
+            warns.sort_unstable();
+        }
+        warns
     }
 
     /// A sign-in at an instant: sound, or with one fault.
@@ -139,7 +175,7 @@ impl Minter {
         };
         let xml = wrong::after_signing(fault, xml)?;
         let fields = form::fields(fault, &xml, errand.relay_state)?;
-        Ok(Minted { fields, xml })
+        Ok(Minted { fields, xml, person: person.clone() })
     }
 }
 

@@ -34,7 +34,8 @@ pub(super) struct Style {
     on_root: &'static [(&'static str, &'static str)],
     /// Declarations on the assertion beside that of its own prefix.
     on_assertion: &'static [(&'static str, &'static str)],
-    /// Attributes that come first, in this order; the others follow as they are.
+    /// Attributes that come first, in this order, on the Response and elsewhere; the others follow as they are.
+    on_response: &'static [&'static str],
     order: &'static [&'static str],
     xmlns_last: bool,
     empty: &'static str,
@@ -66,6 +67,7 @@ const PLAIN: Style = Style {
     assertion: "saml",
     on_root: &[],
     on_assertion: &[],
+    on_response: &[],
     order: &[],
     xmlns_last: false,
     empty: "/>",
@@ -84,7 +86,8 @@ const PLAIN: Style = Style {
 
 const ADFS: Style = Style {
     assertion: "",
-    order: &["ID", "Version", "IssueInstant", "Destination", "Consent", "InResponseTo"],
+    on_response: &["ID", "Version", "IssueInstant", "Destination", "Consent", "InResponseTo"],
+    order: &["ID", "IssueInstant", "Version", "InResponseTo", "NotOnOrAfter", "Recipient", "AuthnInstant"],
     xmlns_last: true,
     empty: " />",
     milliseconds: true,
@@ -121,17 +124,8 @@ impl Shape {
             Self::Plain => PLAIN,
             Self::Authentik => Style {
                 on_root: &[("saml", ASSERTION), DS, MD, XENC],
-                order: &[
-                    "Version",
-                    "IssueInstant",
-                    "Destination",
-                    "ID",
-                    "InResponseTo",
-                    "NotOnOrAfter",
-                    "Recipient",
-                    "AuthnInstant",
-                    "SessionIndex",
-                ],
+                on_response: &["Version", "IssueInstant", "Destination", "ID", "InResponseTo"],
+                order: &["Version", "ID", "IssueInstant", "InResponseTo", "NotOnOrAfter", "Recipient", "AuthnInstant"],
                 ascii: true,
                 declared: false,
                 layout: Layout::Lines,
@@ -140,15 +134,8 @@ impl Shape {
             Self::Keycloak => Style {
                 on_root: &[("saml", ASSERTION)],
                 on_assertion: &[("", ASSERTION)],
-                order: &[
-                    "Destination",
-                    "ID",
-                    "InResponseTo",
-                    "IssueInstant",
-                    "NotOnOrAfter",
-                    "Recipient",
-                    "AuthnInstant",
-                ],
+                on_response: &["Destination", "ID", "InResponseTo", "IssueInstant"],
+                order: &["ID", "InResponseTo", "IssueInstant", "NotOnOrAfter", "Recipient", "AuthnInstant"],
                 milliseconds: true,
                 id: "ID_",
                 signature: "dsig",
@@ -160,7 +147,8 @@ impl Shape {
             Self::Simplesamlphp => Style {
                 on_root: &[("saml", ASSERTION)],
                 on_assertion: &[XSI, XS],
-                order: &["ID", "Version", "IssueInstant", "Destination", "InResponseTo", "NotOnOrAfter", "Recipient"],
+                on_response: &["ID", "Version", "IssueInstant", "Destination", "InResponseTo"],
+                order: &["ID", "Version", "IssueInstant", "NotOnOrAfter", "Recipient", "InResponseTo", "AuthnInstant"],
                 typed: true,
                 layout: Layout::Indented,
                 ..PLAIN
@@ -262,7 +250,8 @@ impl Tailor<'_> {
         if self.style.consent && node == document.root() {
             written.push(("Consent".to_owned(), "urn:oasis:names:tc:SAML:2.0:consent:unspecified".to_owned()));
         }
-        let place = |name: &str| self.style.order.iter().position(|known| *known == name).unwrap_or(usize::MAX);
+        let order = if node == document.root() { self.style.on_response } else { self.style.order };
+        let place = |name: &str| order.iter().position(|known| *known == name).unwrap_or(usize::MAX);
         written.sort_by_key(|(name, _)| place(name));
         let one = |(name, value): &(String, String)| format!(" {name}=\"{}\"", self.escaped(value, true));
         written.iter().map(one).collect()

@@ -155,6 +155,11 @@ pub(super) fn covers(fault: Option<Fault>) -> Covers {
     }
 }
 
+/// Whether nobody gets as far as the signature.
+pub(super) fn is_unreadable(fault: Option<Fault>) -> bool {
+    matches!(fault, Some(Fault::NoResponse | Fault::Deflated | Fault::Base64Url | Fault::Doctype))
+}
+
 /// What somebody did to the document on its way.
 pub(super) fn after_signing(fault: Option<Fault>, xml: String) -> Result<String, MintError> {
     match fault {

@@ -20,6 +20,7 @@ mod lab_commands;
 mod libxml2;
 mod manual;
 mod mint;
+mod mint_command;
 mod properties;
 mod random_xml;
 mod serve;

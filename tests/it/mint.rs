@@ -65,7 +65,8 @@ fn every_fault_trips_exactly_the_checks_it_names_in_every_shape() {
             let verdict = judged(&judge, &minter, Some(fault), Errand::default());
             let of = |outcome| verdict.with_outcome(outcome).collect::<Vec<CheckId>>();
             let (fails, warns) = (of(Outcome::Fail), of(Outcome::Warn));
-            if fails != fault.fails() || warns != fault.warns() || verdict.accepted != fails.is_empty() {
+            let predicted = verdict.predicted == fault.code();
+            if fails != fault.fails() || warns != fault.warns() || !predicted || verdict.accepted != fails.is_empty() {
                 wrong.push(format!("{shape:?} {fault}: fails {fails:?}, warns {warns:?}"));
             }
         }
