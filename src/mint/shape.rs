@@ -275,7 +275,7 @@ impl Tailor<'_> {
                 '>' => out.push_str("&gt;"),
                 '"' if quoted => out.push_str("&quot;"),
                 '\r' | '\n' | '\t' if quoted || character == '\r' => {
-                    out.push_str(&format!("&#{};", u32::from(character)))
+                    out.push_str(&format!("&#{};", u32::from(character)));
                 }
                 character if self.style.ascii && !character.is_ascii() => {
                     out.push_str(&format!("&#{};", u32::from(character)));
