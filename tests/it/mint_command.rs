@@ -1,7 +1,7 @@
 //! `samlgate mint` as a command, its responses before `samlgate verify`, and before xmlsec1.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use assert_cmd::cargo::cargo_bin;
@@ -116,7 +116,7 @@ fn what_cannot_be_minted_is_said() {
 #[test]
 fn xmlsec1_verifies_every_shape_and_every_algorithm() {
     let folder = tempfile::tempdir().unwrap();
-    let file: PathBuf = folder.path().join("response.xml");
+    let file = folder.path().join("response.xml");
     let verified = |certificate: &str, signature: usize| {
         let out = Command::new("xmlsec1")
             .args(["--verify", "--enabled-key-data", "key-name"])
