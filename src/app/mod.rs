@@ -1,7 +1,12 @@
 //! The wiring: from a configuration to a running service, for `serve` and the tests alike.
 
+mod demo;
 mod descriptors;
+mod lab;
 mod memory;
+
+pub use demo::{Addresses, Demo, DemoError, SignedIn, Told, demo};
+pub use lab::lab;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,13 +1,15 @@
 //! The arguments as written: commands, flags and their help.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::verdict::Show;
+use super::lab_args::{LabCommand, MintArguments};
+use super::preflight_args::{DoctorArguments, InitArguments, RolloverCommand};
 
 /// samlgate judges SAML sign-ins to Microsoft Entra ID as Entra would, and says how to mend what is broken.
 #[derive(Debug, Parser)]
@@ -65,6 +67,13 @@ pub(super) enum Command {
     Rollover(RolloverCommand),
     /// Run the proxy
     Serve(ServeArguments),
+    /// Show the proxy at work: a whole federation on this machine, no file, no network
+    Demo(DemoArguments),
+    /// Make signed test responses, sound or with named faults
+    Mint(Box<MintArguments>),
+    /// Run one of the fake ends alone: an identity provider, or Entra
+    #[command(subcommand)]
+    Lab(LabCommand),
     /// Make a test CA that may speak for the intercepted hosts alone
     Ca(CaArguments),
     /// Print a completion script for a shell
@@ -185,91 +194,6 @@ pub(super) enum ConfigCommand {
     Schema,
 }
 
-/// Write a commented configuration from the files that are at hand. Nothing is asked, and nothing is overwritten.
-#[derive(Debug, Args)]
-#[command(after_help = "Example: samlgate init --settings federation.json --metadata metadata.xml --users users.csv")]
-pub(super) struct InitArguments {
-    /// Federation settings that Entra holds, as Graph or PowerShell give them
-    #[arg(long, value_name = "FILE")]
-    pub(super) settings: Option<PathBuf>,
-    /// Metadata of the identity provider
-    #[arg(long, value_name = "FILE")]
-    pub(super) metadata: Option<PathBuf>,
-    /// Users of the tenant, CSV or JSON
-    #[arg(long, value_name = "FILE")]
-    pub(super) users: Option<PathBuf>,
-    /// The federated domain, where no file names it
-    #[arg(long, value_name = "NAME")]
-    pub(super) domain: Option<String>,
-    /// The configuration to write
-    #[arg(long, value_name = "FILE", default_value = "samlgate.toml")]
-    pub(super) out: PathBuf,
-}
-
-/// Compare what Entra holds with what the identity provider publishes and with the users, before anybody signs in.
-#[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 nothing found · 1 something found · 2 usage, configuration or I/O trouble\n\n\
-                        Example: samlgate doctor --config samlgate.toml --junit doctor.xml")]
-pub(super) struct DoctorArguments {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub(super) config: PathBuf,
-    /// Print one JSON object a finding
-    #[arg(long)]
-    pub(super) json: bool,
-    /// Write the findings as JUnit XML, too
-    #[arg(long, value_name = "FILE")]
-    pub(super) junit: Option<PathBuf>,
-    /// Open no socket: compare what the files say
-    #[arg(long)]
-    pub(super) offline: bool,
-    /// Show names and ids of users, instead of keyed hashes
-    #[arg(long)]
-    pub(super) show_personal: bool,
-    /// The day to look from, instead of today
-    #[arg(long, value_name = "RFC3339", value_parser = instant)]
-    pub(super) at: Option<Timestamp>,
-}
-
-/// Rehearse the change of the signing certificate.
-#[derive(Debug, Subcommand)]
-#[command(after_help = "Example: samlgate rollover rehearse --config samlgate.toml verdicts.jsonl")]
-pub(super) enum RolloverCommand {
-    /// Judge as if only the next certificate were registered, and say who would be locked out
-    Rehearse(RehearseArguments),
-}
-
-/// Judge responses as if only the next certificate were registered, and say who would be locked out.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 nobody is locked out · 1 somebody is · 2 usage, configuration or I/O trouble\n\n\
-                        Example: samlgate rollover rehearse --config samlgate.toml verdicts.jsonl"
-)]
-pub(super) struct RehearseArguments {
-    /// The configuration, with the current and the next certificate
-    #[arg(long, value_name = "FILE")]
-    pub(super) config: PathBuf,
-    /// Captures that hold bodies, or anything else that `verify` reads
-    #[arg(value_name = "INPUT", required = true)]
-    pub(super) inputs: Vec<PathBuf>,
-    /// Print one JSON object a response
-    #[arg(long)]
-    pub(super) json: bool,
-    /// Show names of users, instead of keyed hashes
-    #[arg(long)]
-    pub(super) show_personal: bool,
-    /// The clock, instead of the recorded time or now
-    #[arg(long, value_name = "RFC3339", value_parser = instant)]
-    pub(super) at: Option<Timestamp>,
-}
-
-impl RehearseArguments {
-    /// Who reads the report.
-    pub(super) fn show(&self) -> Show {
-        if self.show_personal { Show::Personal } else { Show::Hashed }
-    }
-}
-
 /// Run the proxy: it judges sign-ins on their way to Entra, until SIGTERM or SIGINT.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: samlgate serve --config samlgate.toml")]
@@ -277,6 +201,28 @@ pub(super) struct ServeArguments {
     /// The configuration
     #[arg(long, value_name = "FILE")]
     pub(super) config: PathBuf,
+}
+
+/// Show the proxy at work. A test CA, a fake identity provider and a fake Entra run on this machine, with the proxy between them;
+/// sound and broken sign-ins go through it, and what was predicted is compared with what the fake Entra answers. Then everything
+/// stays open for sign-ins of your own, until SIGTERM or SIGINT.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 every sign-in came out as it should · 1 one did not · 2 trouble\n\nExample: samlgate demo --once"
+)]
+pub(super) struct DemoArguments {
+    /// End after the sign-ins
+    #[arg(long)]
+    pub(super) once: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Where the proxy listens; port 0 is a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(super) listen: SocketAddr,
+    /// Where its metrics are
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(super) admin: SocketAddr,
 }
 
 /// Make a test CA, by which `serve` mints the certificate that browsers are shown. It is name-constrained: clients that trust it
@@ -304,7 +250,7 @@ pub(super) struct CompletionsArguments {
     pub(super) shell: Shell,
 }
 
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| "expected an instant with its offset, as 2026-11-23T12:00:00Z".to_owned())
 }
 

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Ending;
-use super::args::DoctorArguments;
 use super::escape::{line, lines, wrap};
 use super::junit;
+use super::preflight_args::DoctorArguments;
 use super::terminal::{self, Terminal, Tone, Trouble};
 use crate::config::Config;
 use crate::doctor::{Case, Diagnosis, Harm, examine, gaps};

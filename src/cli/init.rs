@@ -1,13 +1,12 @@
 //! `samlgate init`: a commented configuration, from the files that are at hand.
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::Ending;
-use super::args::InitArguments;
 use super::escape;
+use super::new_file::{self, Readers};
+use super::preflight_args::InitArguments;
 use super::terminal::{self, Terminal, Tone, Trouble};
 use crate::config::Config;
 use crate::saml::metadata::IdpMetadata;
@@ -36,7 +35,11 @@ pub(super) fn run(arguments: &InitArguments, terminal: &Terminal) -> Result<Endi
     for note in &config.notes {
         terminal.note(note, "");
     }
-    write_new(&arguments.out, &text)?;
+    if std::fs::symlink_metadata(&arguments.out).is_ok() {
+        let trouble = Trouble::new(format!("{} is there already", arguments.out.display()));
+        return Err(trouble.hint("nothing is overwritten: choose another name with --out"));
+    }
+    new_file::write(&arguments.out, text.as_bytes(), Readers::Everybody)?;
     let out = escape::line(&arguments.out.display().to_string());
     let said = format!(
         "{}\n\nnext:\n  samlgate doctor --config {out}\n  samlgate ca --out {}\n  samlgate serve --config {out}\n",
@@ -144,15 +147,4 @@ fn from(folder: &Path, file: &Path) -> Result<String, Trouble> {
 /// A string of TOML.
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
-}
-
-fn write_new(file: &Path, text: &str) -> Result<(), Trouble> {
-    let opened = OpenOptions::new().write(true).create_new(true).open(file);
-    opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
-        let trouble = Trouble::new(format!("{} cannot be written: {error}", file.display()));
-        match error.kind() {
-            std::io::ErrorKind::AlreadyExists => trouble.hint("nothing is overwritten: choose another name with --out"),
-            _ => trouble,
-        }
-    })
 }

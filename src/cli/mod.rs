@@ -6,6 +6,7 @@ mod capture_file;
 mod completions;
 mod config_file;
 mod decode;
+mod demo;
 mod detect;
 mod doctor;
 mod escape;
@@ -15,11 +16,17 @@ mod form;
 mod init;
 mod input;
 mod junit;
+mod lab;
+mod lab_args;
+mod mint;
+mod new_file;
 mod ordered;
+mod preflight_args;
 mod pretty;
 mod report;
 mod rollover;
 mod serve;
+mod signing;
 mod summary;
 mod terminal;
 mod verify;
@@ -28,7 +35,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use args::{Arguments, Command, RolloverCommand};
+use args::{Arguments, Command};
+use preflight_args::RolloverCommand;
 use terminal::{Terminal, Trouble};
 
 /// How a command ended. The worst of several is what the process ends with.
@@ -85,6 +93,9 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Ending, Trouble> {
         Command::Doctor(arguments) => doctor::run(&arguments, terminal),
         Command::Rollover(RolloverCommand::Rehearse(arguments)) => rollover::run(&arguments, terminal),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments, terminal),
+        Command::Mint(arguments) => mint::run(&arguments, terminal),
+        Command::Lab(command) => lab::run(&command, terminal),
         Command::Ca(arguments) => ca::run(&arguments, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
     }

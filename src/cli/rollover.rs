@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Ending;
-use super::args::{Format, RehearseArguments};
+use super::args::Format;
 use super::escape;
 use super::input::{self, Message};
+use super::preflight_args::RehearseArguments;
 use super::terminal::{self, Terminal, Tone, Trouble};
 use crate::config::Config;
 use crate::inspect::{Effort, Judge};

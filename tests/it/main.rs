@@ -8,6 +8,7 @@ mod c14n;
 mod ca;
 mod cli;
 mod corpus;
+mod demo;
 #[cfg(feature = "oracles")]
 mod differential;
 mod doctor;
@@ -15,9 +16,12 @@ mod fixtures;
 mod house;
 mod lab;
 #[cfg(feature = "oracles")]
+mod lab_commands;
+#[cfg(feature = "oracles")]
 mod libxml2;
 mod manual;
 mod mint;
+mod mint_command;
 mod properties;
 mod random_xml;
 mod rollover;
