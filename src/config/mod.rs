@@ -4,6 +4,7 @@ mod federation;
 mod file;
 mod problem;
 mod quantity;
+mod read;
 mod resolve;
 mod sections;
 mod written;
@@ -12,10 +13,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::inspect::Judge;
-use crate::observe::{LogFormat, LogLevel};
+use crate::observe::{LogFormat, LogLevel, Source};
 use crate::proxy::{Intercept, Mode, ServerCertificate, Upstream};
 
 pub use problem::{ConfigError, Problem};
+pub use read::{FileRead, Looks};
 
 /// A configuration that holds together.
 #[derive(Debug, Clone)]
@@ -42,6 +44,10 @@ pub struct Config {
     pub not_served: Vec<&'static str>,
     /// What is worth a word and no reason to stop.
     pub notes: Vec<String>,
+    /// Where the keys of each federation come from, in the order of the federations.
+    pub sources: Vec<Source>,
+    /// The configuration file and every file that it names, as they were when they were read.
+    pub files: Vec<FileRead>,
 }
 
 /// Where to listen.
@@ -70,8 +76,11 @@ impl Config {
     /// # Errors
     /// All problems that there are, not the first alone.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
-        Self::parse(&text, path)
+        let file = FileRead::about_to(path);
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::of(&text, file),
+            Err(error) => Err(ConfigError::unreadable(file, &error)),
+        }
     }
 
     /// Reads a configuration that was read already. Paths in it are relative to the folder of `path`.
@@ -79,10 +88,20 @@ impl Config {
     /// # Errors
     /// All problems that there are, not the first alone.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let mut problems = problem::Problems::new(path, text);
+        Self::of(text, FileRead::about_to(path))
+    }
+
+    fn of(text: &str, read: FileRead) -> Result<Self, ConfigError> {
+        let path = read.path.clone();
+        let mut problems = problem::Problems::new(&path, text);
+        let folder = resolve::Folder::of(read);
         let file = written::read(text, &mut problems);
-        let config = file.and_then(|file| resolve::resolve(file, path, &mut problems));
-        problems.finish(config)
+        let config = file.and_then(|file| resolve::resolve(file, &folder, &mut problems));
+        let files = folder.files();
+        match problems.finish(config) {
+            Ok(config) => Ok(Self { files, ..config }),
+            Err(problems) => Err(ConfigError { problems, files }),
+        }
     }
 }
 

@@ -54,7 +54,9 @@ impl Answers {
                     let told = kept.read(|answer| answer::read(answer, &Limits::default()));
                     answers.learn(told.request.as_deref());
                     let request_id = request_id.to_str().unwrap_or_default();
-                    Answered { request_id, predicted, told: &told }.emit(&answers.metrics);
+                    let event = Answered { request_id, predicted, told: &told };
+                    event.emit(&answers.metrics);
+                    answers.judging.recent().answered(&event);
                     drop(waiting);
                 })
                 .await;

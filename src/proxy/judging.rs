@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Semaphore, watch};
 
 use crate::inspect::{Effort, Inspection, MessageKind, Posted};
-use crate::observe::{Judged, Metrics};
+use crate::observe::{Judged, Metrics, Recent};
 use crate::verdict::{CheckId, Code, Outcome};
 
 /// What judges: [`crate::inspect::Judge::inspect`], or a stand-in for a test.
@@ -42,9 +42,9 @@ impl Decision {
 
 /// The judge, and what bounds it.
 pub(super) struct Judging {
-    inspector: Inspector,
     now: fn() -> Timestamp,
     metrics: Arc<Metrics>,
+    recent: Arc<Recent>,
     /// One permit a core: a flood of posts waits here and not on the threads that move bytes.
     cores: Arc<Semaphore>,
     /// Messages that are not judged yet.
@@ -53,12 +53,12 @@ pub(super) struct Judging {
 }
 
 impl Judging {
-    pub(super) fn new(inspector: Inspector, now: fn() -> Timestamp, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(now: fn() -> Timestamp, metrics: Arc<Metrics>, recent: Arc<Recent>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
-            inspector,
             now,
             metrics,
+            recent,
             cores: Arc::new(Semaphore::new(cores)),
             waiting: watch::Sender::new(0),
             diagnoses: Mutex::new(Bucket { tokens: DIAGNOSES_A_SECOND.into(), filled: Instant::now() }),
@@ -68,6 +68,7 @@ impl Judging {
     /// Judges a form post and tells of it. It counts as taken in from this call on, not from the first poll.
     pub(super) fn judge(
         self: Arc<Self>,
+        inspector: Inspector,
         body: Bytes,
         request_id: HeaderValue,
     ) -> impl Future<Output = Decision> + Send + 'static {
@@ -76,7 +77,7 @@ impl Judging {
             let (judging, id) = (Arc::clone(&self), request_id.clone());
             // the work is not stopped when nobody waits for it any more: it keeps its core and is told of
             let judged = self.on_a_core(&id, move || {
-                let decision = judging.inspect(&body, &request_id);
+                let decision = judging.inspect(&inspector, &body, &request_id);
                 drop(waiting);
                 decision
             });
@@ -125,18 +126,23 @@ impl Judging {
         event.emit(&self.metrics);
     }
 
+    /// The last verdicts.
+    pub(super) fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
     /// Waits until everything that was taken in is judged.
     pub(super) async fn drained(&self) {
         // the sender is at hand, so that waiting cannot fail
         let _ = self.waiting.subscribe().wait_for(|waiting| *waiting == 0).await;
     }
 
-    fn inspect(&self, body: &[u8], request_id: &HeaderValue) -> Decision {
+    fn inspect(&self, inspector: &Inspector, body: &[u8], request_id: &HeaderValue) -> Decision {
         let (now, start) = ((self.now)(), Instant::now());
-        let mut inspection = (self.inspector)(Posted::Form(body), now, Effort::Verdict);
+        let mut inspection = inspector(Posted::Form(body), now, Effort::Verdict);
         let broken = inspection.verdict.check(CheckId::Signature).is_some_and(|check| check.outcome == Outcome::Fail);
         if inspection.kind.is_judged() && broken && self.may_diagnose() {
-            let mut diagnosed = (self.inspector)(Posted::Form(body), now, Effort::Diagnose);
+            let mut diagnosed = inspector(Posted::Form(body), now, Effort::Diagnose);
             // what is remembered was asked once: asked again, it would know this very message
             for id in [CheckId::InResponseTo, CheckId::Replay] {
                 let (known, asked) =
@@ -156,6 +162,7 @@ impl Judging {
             elapsed: start.elapsed(),
         };
         event.emit(&self.metrics);
+        self.recent.judged(&event, &self.metrics, now);
         match (kind.is_judged(), verdict.accepted) {
             (false, _) => Decision::NotJudged,
             (true, true) => Decision::Accepted(verdict.predicted),

@@ -3,6 +3,7 @@
 mod answer;
 mod answers;
 mod body;
+mod budget;
 mod ca;
 mod crowd;
 mod forward;
@@ -14,6 +15,7 @@ mod minting;
 mod reverse;
 mod route;
 mod service;
+mod terms;
 mod tls;
 
 use std::net::SocketAddr;
@@ -49,6 +51,8 @@ pub struct Settings {
     pub intercept: Intercept,
     /// Where everything goes.
     pub upstream: Upstream,
+    /// The certificate that browsers are shown.
+    pub certificate: Option<ServerCertificate>,
     /// Bytes of one body that is judged.
     pub body_bytes: usize,
     /// Bounds on what a peer may take.
@@ -56,7 +60,7 @@ pub struct Settings {
 }
 
 /// The one place that requests are forwarded to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     /// Whether TLS is spoken to it.
     pub tls: bool,

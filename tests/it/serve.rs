@@ -239,7 +239,7 @@ async fn every_series_is_there_before_anything_happens() {
     assert!(scraped.body.contains("samlgate_build_info{") && scraped.body.contains("process_start_time_seconds "));
     assert_eq!(bench.admin("/healthz").await.status, StatusCode::OK);
     assert_eq!(bench.admin("/readyz").await.status, StatusCode::OK);
-    assert_eq!(bench.admin("/").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(bench.admin("/nowhere").await.status, StatusCode::NOT_FOUND);
     bench.stop().await;
 }
 
