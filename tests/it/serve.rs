@@ -1,9 +1,11 @@
 //! The proxy between a client and an upstream that writes down what it is sent.
 
+mod admin;
 mod answers;
 pub(crate) mod bench;
 mod hostile;
 mod memory;
+mod reload;
 
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
