@@ -44,7 +44,7 @@
 //! | 12 | `app` | | the wiring: from a configuration to a running service |
 //! | 11 | `config` | | TOML as written, resolved into what the program runs on |
 //! | 9 | `proxy` | | the sockets of the proxy: routes, bodies, forwarding, TLS |
-//! | 9 | `admin` | | metrics and health for the operator |
+//! | 9 | `admin` | | metrics, health and the last verdicts, for the operator |
 //! | 9 | `lab` | | the fake ends: an identity provider, and Entra by logic of its own |
 //! | 8 | `inspect` | pure | from posted bytes to a verdict: knows the order of the steps |
 //! | 8 | `mint` | pure | the mirror of it: from claims and a named fault to posted bytes |

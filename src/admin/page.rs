@@ -99,7 +99,14 @@ fn state(page: &mut String, shown: &Shown, setup: &Setup) -> fmt::Result {
         Escaped(setup.mode),
         Escaped(&setup.environment),
         minute(setup.since)
-    )
+    )?;
+    if shown.metrics.is_stale() {
+        page.write_str(
+            "<p class=\"bad\">The file of the configuration is broken since then: the log says why, and the last good one is in \
+             force.</p>\n",
+        )?;
+    }
+    Ok(())
 }
 
 fn federations(page: &mut String, setup: &Setup, now: Timestamp) -> fmt::Result {
@@ -166,12 +173,12 @@ fn verdicts(page: &mut String, verdicts: &[RecentVerdict]) -> fmt::Result {
     for verdict in verdicts.iter().take(VERDICTS) {
         let class = if verdict.verdict == "accepted" { "good" } else { "bad" };
         let answered = match verdict.agree {
-            Some(false) => "look",
+            Some(false) => " class=\"look\"",
             _ => "",
         };
         write!(
             page,
-            "<tr><td>{}<br><span class=\"id dim\">{}</span><td>{}<td><b class=\"{class}\">{}</b><td>{}<td class=\"{answered}\">{}<td>",
+            "<tr><td>{}<br><span class=\"id dim\">{}</span><td>{}<td><b class=\"{class}\">{}</b><td>{}<td{answered}>{}<td>",
             Escaped(verdict.time.get(..19).unwrap_or(&verdict.time)),
             Escaped(&verdict.request_id),
             Escaped(&verdict.federation),

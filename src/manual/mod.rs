@@ -1,7 +1,10 @@
-//! The manual: what is checked, what is kept out, what is bounded, what is kept private, what it costs.
+//! The manual: what is checked, how the proxy is run, what is kept out, what is bounded, what is kept private, what it costs.
 
 #[doc = include_str!("checks.md")]
 pub mod checks {}
+
+#[doc = include_str!("operation.md")]
+pub mod operation {}
 
 #[doc = include_str!("threats.md")]
 pub mod threats {}

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use prometheus::{Error, IntCounter, IntCounterVec, Opts, Registry};
+use jiff::SignedDuration;
+use prometheus::{Error, GaugeVec, IntCounter, IntCounterVec, Opts, Registry};
 
 use super::metrics::{increment, register, series};
 use crate::verdict::{CheckId, Outcome, Verdict};
@@ -11,10 +12,11 @@ use crate::verdict::{CheckId, Outcome, Verdict};
 /// How an unknown issuer is labelled.
 const UNKNOWN: &str = "unknown";
 
-/// `responses_total` and `checks_total`.
+/// `responses_total`, `checks_total` and `idp_clock_offset_seconds`.
 pub(super) struct Federations {
     responses: IntCounterVec,
     checks: IntCounterVec,
+    clock: GaugeVec,
     /// In the order in which they became known: a federation keeps its number.
     known: ArcSwap<Vec<Arc<Counted>>>,
     unknown: Arc<Counted>,
@@ -38,8 +40,12 @@ impl Federations {
             family("responses_total", "Responses judged, by federation and verdict.", &["federation", "verdict"])?;
         let labels = ["federation", "check", "outcome"];
         let checks = family("checks_total", "Checks made, by federation, check and outcome.", &labels)?;
+        let help = "IssueInstant of the last signed assertion that came for the first time, less the time when it was judged: the \
+                    way through the browser makes a sound clock a little negative.";
+        let clock = Opts::new("idp_clock_offset_seconds", help).namespace("samlgate");
+        let clock = register(registry, GaugeVec::new(clock, &["federation"])?)?;
         let unknown = Arc::new(Counted::new(UNKNOWN, &responses, &checks)?);
-        Ok(Self { responses, checks, known: ArcSwap::default(), unknown, adding: Mutex::default() })
+        Ok(Self { responses, checks, clock, known: ArcSwap::default(), unknown, adding: Mutex::default() })
     }
 
     /// The number of a federation; all its series are there from now on.
@@ -69,6 +75,13 @@ impl Federations {
             if let Some(outcomes) = counted.checks.get(check.id.index()) {
                 increment(outcomes, |outcome| outcome == check.outcome);
             }
+        }
+    }
+
+    /// How far the clock of an identity provider is from ours. There is no series before anything is known.
+    pub(super) fn clock(&self, number: Option<usize>, offset: SignedDuration) {
+        if number.is_some() {
+            self.clock.with_label_values(&[&*self.domain(number)]).set(offset.as_secs_f64());
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::SignedDuration;
 
 use prometheus::core::Collector;
 #[cfg(target_os = "linux")]
@@ -215,6 +216,16 @@ impl Metrics {
     /// Counts a reload.
     pub fn reloaded(&self, result: Reload) {
         self.sources.reloaded(result);
+    }
+
+    /// Tells how far the clock of a federation's identity provider is from ours.
+    pub fn idp_clock(&self, federation: Option<usize>, offset: SignedDuration) {
+        self.federations.clock(federation, offset);
+    }
+
+    /// Whether the last reload failed: what is in force is not what the file says.
+    pub fn is_stale(&self) -> bool {
+        self.sources.is_stale()
     }
 
     /// Counts an answer to a message that was judged.

@@ -8,12 +8,14 @@ use serde::Serialize;
 
 use super::Metrics;
 use super::event::{Answered, FINDING_CHARS, Judged, line};
-use crate::verdict::{Check, Outcome};
+use crate::verdict::{Check, Outcome, Text};
 
 /// Verdicts that are kept.
 const CAPACITY: usize = 200;
 /// Characters of a hint; ours are shorter.
 const HINT_CHARS: usize = 1_000;
+/// Characters of all findings and hints of one verdict, about: hostile messages quote themselves at length.
+const VERDICT_CHARS: usize = 6_000;
 
 /// The last verdicts.
 #[derive(Debug)]
@@ -74,6 +76,8 @@ impl Recent {
     pub fn judged(&self, judged: &Judged<'_>, metrics: &Metrics, at: Timestamp) {
         let Some(verdict) = judged.verdict else { return };
         let told = |check: &&Check| matches!(check.outcome, Outcome::Fail | Outcome::Warn);
+        let mut room = VERDICT_CHARS;
+        let checks = verdict.checks.iter().filter(told).map(|check| RecentCheck::of(check, &mut room)).collect();
         let verdict = RecentVerdict {
             time: at.to_string(),
             request_id: judged.request_id.to_owned(),
@@ -83,7 +87,7 @@ impl Recent {
             actual: None,
             agree: None,
             provenance: verdict.provenance.as_str(),
-            checks: verdict.checks.iter().filter(told).map(RecentCheck::of).collect(),
+            checks,
         };
         let mut verdicts = self.locked();
         verdicts.truncate(self.capacity.saturating_sub(1));
@@ -112,14 +116,20 @@ impl Recent {
 }
 
 impl RecentCheck {
-    fn of(check: &Check) -> Self {
+    /// What is told of a check, as far as there is room.
+    fn of(check: &Check, room: &mut usize) -> Self {
         let detail = check.detail.as_deref();
+        let mut told = |text: &Text, length: usize| {
+            let text = line(text, length.min(*room));
+            *room = room.saturating_sub(text.chars().count());
+            text
+        };
         Self {
             id: check.id.as_str(),
             outcome: check.outcome.as_str(),
             code: detail.and_then(|detail| detail.code).map(|code| code.to_string()),
-            finding: detail.and_then(|detail| detail.finding.as_ref()).map(|text| line(text, FINDING_CHARS)),
-            hint: detail.and_then(|detail| detail.hint.as_ref()).map(|text| line(text, HINT_CHARS)),
+            finding: detail.and_then(|detail| detail.finding.as_ref()).map(|text| told(text, FINDING_CHARS)),
+            hint: detail.and_then(|detail| detail.hint.as_ref()).map(|text| told(text, HINT_CHARS)),
         }
     }
 }
@@ -132,7 +142,7 @@ mod tests {
     use super::*;
     use crate::answer::{Actual, Told};
     use crate::observe::Vocabulary;
-    use crate::verdict::{CheckId, Code, Finding, Provenance, Text, Verdict};
+    use crate::verdict::{CheckId, Code, Finding, Provenance, Verdict};
 
     fn judged(recent: &Recent, metrics: &Metrics, request_id: &str) {
         let text = Text::plain("No user ").then_personal("first.user");
@@ -151,6 +161,17 @@ mod tests {
         let elapsed = Duration::ZERO;
         let judged = Judged { request_id, kind: "saml_response", federation: None, verdict: Some(&verdict), elapsed };
         recent.judged(&judged, metrics, Timestamp::UNIX_EPOCH);
+    }
+
+    #[test]
+    fn a_verdict_takes_no_more_room_however_much_it_quotes() {
+        let long = || Text::plain("\u{202e}".repeat(900));
+        let finding = |id| Check::from_findings(id, vec![Finding::refuse(long()).hint(long())]);
+        let mut room = VERDICT_CHARS;
+        let told = CheckId::ALL.map(|id| RecentCheck::of(&finding(id), &mut room));
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let all: usize = told.iter().map(|check| length(&check.finding) + length(&check.hint)).sum();
+        assert!(room == 0 && all < 3 * VERDICT_CHARS, "{all}");
     }
 
     #[test]

@@ -32,6 +32,8 @@ struct Present {
     sources: BTreeSet<Labels>,
     ages: Vec<Gauge>,
     loaded: Option<Instant>,
+    /// Whether the last reload failed.
+    stale: bool,
 }
 
 impl Sources {
@@ -124,11 +126,17 @@ impl Sources {
     pub(super) fn reloaded(&self, result: Reload) {
         increment(&self.reloads, |known| known == result);
         if result == Reload::Failed {
-            let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+            present.stale = true;
             for labels in &present.sources {
                 self.failures.with_label_values(labels).inc();
             }
         }
+    }
+
+    /// Whether the last reload failed.
+    pub(super) fn is_stale(&self) -> bool {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner).stale
     }
 
     /// Brings the ages up to date.

@@ -153,7 +153,7 @@ impl Judging {
             }
             inspection = diagnosed;
         }
-        let Inspection { kind, federation, verdict, .. } = &inspection;
+        let Inspection { kind, federation, issued, verdict } = &inspection;
         let event = Judged {
             request_id: request_id.to_str().unwrap_or_default(),
             kind: kind.as_str(),
@@ -163,6 +163,11 @@ impl Judging {
         };
         event.emit(&self.metrics);
         self.recent.judged(&event, &self.metrics, now);
+        // one that comes again tells what the clock was then
+        let first = verdict.check(CheckId::Replay).is_some_and(|check| check.outcome == Outcome::Pass);
+        if let (Some(issued), true) = (issued, first) {
+            self.metrics.idp_clock(*federation, issued.duration_since(now));
+        }
         match (kind.is_judged(), verdict.accepted) {
             (false, _) => Decision::NotJudged,
             (true, true) => Decision::Accepted(verdict.predicted),

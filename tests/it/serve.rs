@@ -233,12 +233,26 @@ async fn every_series_is_there_before_anything_happens() {
         "samlgate_requests_in_flight{listener=\"reverse\"} 0",
         "samlgate_bodies_unjudged_total{reason=\"budget\"} 0",
         "samlgate_upstream_errors_total{reason=\"timeout\"} 0",
+        "samlgate_config_reloads_total{result=\"ok\"} 0",
+        "samlgate_config_reloads_total{result=\"failed\"} 0",
+        "samlgate_config_last_success_timestamp_seconds 0",
+        "samlgate_source_refresh_failures_total{federation=\"domain.company\",source=\"file\"} 0",
+        "samlgate_replay_entries 0",
+        "samlgate_replay_full_total 0",
+        "samlgate_replay_store_errors_total 0",
         "samlgate_panics_total 0",
         "samlgate_ready 1",
     ] {
         assert!(scraped.body.lines().any(|known| known == line), "{line}\n{}", scraped.body);
     }
+    let of_the_file = "{federation=\"domain.company\",role=\"current\",source=\"file\"} ";
+    assert!(scraped.body.contains(&format!("samlgate_certificate_not_after_timestamp_seconds{of_the_file}")));
+    assert!(scraped.body.contains("samlgate_source_age_seconds{federation=\"domain.company\",source=\"file\"} 0"));
     assert!(scraped.body.contains("samlgate_build_info{") && scraped.body.contains("process_start_time_seconds "));
+    let manual = include_str!("../../src/manual/operation.md");
+    let families = scraped.body.lines().filter_map(|line| line.strip_prefix("# HELP samlgate_")?.split(' ').next());
+    let silent: Vec<_> = families.filter(|family| !manual.contains(&format!("| `{family}` |"))).collect();
+    assert!(silent.is_empty(), "src/manual/operation.md lacks {silent:?}");
     assert_eq!(bench.admin("/healthz").await.status, StatusCode::OK);
     assert_eq!(bench.admin("/readyz").await.status, StatusCode::OK);
     assert_eq!(bench.admin("/nowhere").await.status, StatusCode::NOT_FOUND);

@@ -92,7 +92,7 @@ pub(super) fn judge(kind: MessageKind, accepted: bool, predicted: Option<Code>) 
             claims: None,
             signature: None,
         };
-        Inspection { kind, federation: Some(0), verdict }
+        Inspection { kind, federation: Some(0), issued: None, verdict }
     })
 }
 

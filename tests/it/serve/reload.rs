@@ -43,6 +43,13 @@ async fn following(every: Duration) -> (Bench, String) {
     (bench.await, known)
 }
 
+/// Puts a file in the place of another in one go.
+fn replace(path: &Path, bytes: impl AsRef<[u8]>) {
+    let new = path.with_extension("new");
+    fs::write(&new, bytes).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
 /// The sum of the series whose lines begin so.
 fn sum(metrics: &str, family: &str) -> usize {
     let values = metrics.lines().filter(|line| line.starts_with(family));
@@ -123,31 +130,39 @@ async fn under_load_no_request_is_lost_while_federations_and_certificates_change
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_file_keeps_the_old_configuration_until_it_is_mended() {
-    let (bench, ends) = following(OFTEN).await;
+    let (bench, ends) = following(NEVER).await;
     let users = bench.folder().join("users.csv");
     assert!(metric(&bench, "samlgate_directory_users{federation=\"domain.company\"} 12"), "{}", bench.metrics());
     let whole = fs::read(&users).unwrap();
     fs::remove_file(&users).unwrap();
+    bench.reload();
     bench.until("samlgate_config_reloads_total{result=\"failed\"} 1").await;
     bench.until("samlgate_source_refresh_failures_total{federation=\"domain.company\",source=\"users\"} 1").await;
     assert!(metric(&bench, "samlgate_directory_users{federation=\"domain.company\"} 12"));
 
+    assert!(bench.admin("/").await.body.contains("the last good one is in force"));
+
     // a broken configuration, and one that cannot be served, on top of it
     fs::write(bench.folder().join("samlgate.toml"), "environment = ").unwrap();
+    bench.reload();
     bench.until("samlgate_config_reloads_total{result=\"failed\"} 2").await;
     write(bench.folder(), &ends, "[graph]\ntenant = \"domain.company\"\n", "domain.company", ISSUER);
     fs::write(&users, &whole).unwrap();
+    bench.reload();
     bench.until("samlgate_config_reloads_total{result=\"failed\"} 3").await;
     let answer = bench.client(Speak::Http2).await.send(post("/login.srf"), full(&posted("sound_and_strict"))).await;
     assert_eq!(answer.status, StatusCode::OK);
     bench.until("samlgate_checks_total{check=\"immutable_id\",federation=\"domain.company\",outcome=\"pass\"} 1").await;
+    bench.until("samlgate_idp_clock_offset_seconds{federation=\"domain.company\"} 0").await;
     assert!(metric(&bench, "samlgate_config_reloads_total{result=\"ok\"} 0"));
 
     // mended, with a limit of its own, a mode and another federation
     write(bench.folder(), &ends, "mode = \"enforce\"\n[limits]\nbody_bytes = 64\n", "other.company", ISSUER);
+    bench.reload();
     bench.until("samlgate_config_reloads_total{result=\"ok\"} 1").await;
     assert!(metric(&bench, "samlgate_checks_total{check=\"replay\",federation=\"other.company\",outcome=\"warn\"} 0"));
     assert!(metric(&bench, "samlgate_directory_users{federation=\"other.company\"} 12"));
+    assert!(!bench.admin("/").await.body.contains("the last good one is in force"));
     assert!(!bench.metrics().contains("samlgate_directory_users{federation=\"domain.company\"}"));
     assert!(!bench.metrics().contains("not_after_timestamp_seconds{federation=\"domain.company\""));
     let answer = bench.client(Speak::Http1).await.send(post("/login.srf"), full(&posted("sound_and_strict"))).await;
@@ -164,10 +179,10 @@ async fn replaced_certificate_files_are_shown_to_new_connections_and_old_ones_go
     let old = CertificateDer::from_pem_file(bench.folder().join("proxy.pem")).unwrap();
     let made = rcgen::generate_simple_self_signed([HOST_NAME.to_owned()]).unwrap();
     // one after the other, as they are replaced in life: in between they do not fit each other
-    fs::write(bench.folder().join("proxy.pem"), made.cert.pem()).unwrap();
+    replace(&bench.folder().join("proxy.pem"), made.cert.pem());
     bench.until("samlgate_config_reloads_total{result=\"failed\"} 1").await;
     assert!(tls_to(bench.reverse(), Speak::Http1, &[old]).await.is_ok());
-    fs::write(bench.folder().join("proxy.key"), made.signing_key.serialize_pem()).unwrap();
+    replace(&bench.folder().join("proxy.key"), made.signing_key.serialize_pem());
     bench.until("samlgate_config_reloads_total{result=\"ok\"} 1").await;
 
     assert_eq!(bench.client(Speak::Http1).await.send(post("/a"), full("x")).await.status, StatusCode::OK);
