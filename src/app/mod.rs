@@ -1,25 +1,25 @@
 //! The wiring: from a configuration to a running service, for `serve` and the tests alike.
 
 mod descriptors;
+mod files;
 mod memory;
 mod reload;
 mod signals;
-mod watch;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use files::Watch;
 use jiff::Timestamp;
 use memory::CountedMemory;
 use reload::{Reloading, setup, terms};
 use signals::{Signal, Signals};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch as channel};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
-use watch::Watch;
 
 use crate::admin;
 use crate::check::Memory;
@@ -121,8 +121,8 @@ async fn start_all(
 
     let (reverse, reverse_address) = bind("listen.reverse", reverse_address).await?;
     let (admin, admin_address) = bind("listen.admin", listen.admin).await?;
-    let (stop_traffic, traffic_stops) = channel::channel(false);
-    let (stop_admin, admin_stops) = channel::channel(false);
+    let (stop_traffic, traffic_stops) = watch::channel(false);
+    let (stop_admin, admin_stops) = watch::channel(false);
     let reverse = Reverse { listener: reverse, tls: listen.tls, proxy: Arc::clone(&proxy) };
     let reloading = Reloading {
         judging,
@@ -134,7 +134,7 @@ async fn start_all(
         level: Mutex::new(log.level),
     };
     let shown = admin::Shown { metrics: Arc::clone(&metrics), recent, now };
-    let grace = channel::channel(GRACE);
+    let grace = watch::channel(GRACE);
     let running = Running {
         reverse: reverse_address,
         admin: admin_address,
@@ -188,9 +188,9 @@ pub struct Running {
     admin: SocketAddr,
     traffic: JoinHandle<()>,
     observers: JoinHandle<()>,
-    grace: channel::Sender<Duration>,
-    stop_traffic: channel::Sender<bool>,
-    stop_admin: channel::Sender<bool>,
+    grace: watch::Sender<Duration>,
+    stop_traffic: watch::Sender<bool>,
+    stop_admin: watch::Sender<bool>,
     proxy: Arc<Proxy>,
     metrics: Arc<Metrics>,
     reloading: Arc<Reloading>,

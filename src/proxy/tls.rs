@@ -133,3 +133,33 @@ pub enum TlsError {
     #[error("{0}")]
     Rustls(rustls::Error),
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_takes_the_place_of_another_and_not_of_itself() {
+        let made = || {
+            let made = rcgen::generate_simple_self_signed(["login.microsoftonline.com".to_owned()]).unwrap();
+            (made.cert.pem(), made.signing_key.serialize_pem())
+        };
+        let read = |(pem, key): &(String, String)| ServerCertificate::from_pem(pem.as_bytes(), key.as_bytes()).unwrap();
+        let (one, other) = (made(), made());
+        let old = read(&one);
+        assert!(Arc::ptr_eq(&read(&one).or_same(Some(&old)).config, &old.config));
+        assert!(!Arc::ptr_eq(&read(&other).or_same(Some(&old)).config, &old.config));
+
+        let hosts = || vec!["login.microsoftonline.com".to_owned()];
+        let created = Authority::create(&hosts(), Timestamp::now(), 4).unwrap();
+        let minted = |hosts: Vec<String>| {
+            let authority = Authority::from_pem(created.certificate.as_bytes(), created.key.as_bytes()).unwrap();
+            ServerCertificate::minted(authority, hosts, Timestamp::now).unwrap()
+        };
+        let old = minted(hosts());
+        assert!(Arc::ptr_eq(&minted(hosts()).or_same(Some(&old)).config, &old.config));
+        let sub = vec!["device.login.microsoftonline.com".to_owned()];
+        assert!(!Arc::ptr_eq(&minted(sub).or_same(Some(&old)).config, &old.config));
+    }
+}
