@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod memory;
+mod signals;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,11 +10,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use memory::CountedMemory;
+use signals::Signals;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::admin;
+use crate::capture::{Capture, CaptureError};
 use crate::check::Memory;
 use crate::config::Config;
 use crate::inspect::{Effort, MessageKind};
@@ -23,6 +26,9 @@ use crate::replay::Remembered;
 
 /// What is being answered when a signal comes has so long to end.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// For the log to be read to its end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Bytes that a body takes of the budget beside its own, and then some.
 const ONE_BODY: usize = 64 * 1024;
@@ -35,15 +41,19 @@ pub fn serve(config: Config) -> Result<(), AppError> {
     observe::install(config.log.level, config.log.format);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(AppError::Runtime)?;
     let served = runtime.block_on(async {
-        let signal = signal().map_err(AppError::Runtime)?;
+        let mut signals = Signals::new().map_err(AppError::Runtime)?;
         let running = start(config).await?;
-        signal.await;
+        signals.next().await;
         tracing::info!("stopping: what is being answered has {} s to end", GRACE.as_secs());
-        running.stop(GRACE).await;
+        tokio::select! {
+            () = running.stop(GRACE) => {}
+            () = signals.next() => tracing::warn!("stopping at once: a second signal came"),
+        }
         Ok(())
     });
     // whoever still judges after the grace does not hold up the end
     runtime.shutdown_background();
+    observe::flush(LAST_WORDS);
     served
 }
 
@@ -95,6 +105,15 @@ async fn start_all(
     let remembered = Arc::new(Remembered::default());
     let inspector = judging(CountedMemory { remembered: Arc::clone(&remembered), metrics: Arc::clone(&metrics) });
 
+    let capture = match &config.capture {
+        Some(settings) => {
+            metrics.set_capture_raw(settings.raw);
+            let metrics = Arc::clone(&metrics);
+            Some(Arc::new(Capture::open(settings, move |lines| metrics.capture_dropped(lines))?))
+        }
+        None => None,
+    };
+
     let body_bytes = config.judge.limits.body_bytes;
     let usual = descriptors::within(Bounds::default());
     let settings = proxy::Settings {
@@ -106,7 +125,7 @@ async fn start_all(
         // the budget must hold one body and what goes with it, or none would ever be judged
         bounds: Bounds { buffered_bytes: usual.buffered_bytes.max(body_bytes.saturating_add(ONE_BODY)), ..usual },
     };
-    let proxy = Arc::new(Proxy::new(settings, inspector, remembered, now, Arc::clone(&metrics))?);
+    let proxy = Arc::new(Proxy::new(settings, inspector, remembered, now, Arc::clone(&metrics), capture.clone())?);
 
     let (reverse, reverse_address) = bind("listen.reverse", reverse_address).await?;
     let (admin, admin_address) = bind("listen.admin", config.listen.admin).await?;
@@ -127,6 +146,7 @@ async fn start_all(
         stop_traffic,
         stop_admin,
         proxy,
+        capture,
         metrics,
     };
     running.metrics.set_ready(true);
@@ -172,6 +192,7 @@ pub struct Running {
     stop_traffic: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
     proxy: Arc<Proxy>,
+    capture: Option<Arc<Capture>>,
     metrics: Arc<Metrics>,
 }
 
@@ -203,33 +224,14 @@ impl Running {
         if tokio::time::timeout(grace, self.proxy.drained()).await.is_err() {
             tracing::warn!("some messages were not judged in time");
         }
+        if let Some(capture) = &self.capture {
+            capture.close(grace).await;
+        }
         self.stop_admin.send_replace(true);
         if let Err(error) = self.observers.await {
             tracing::error!(%error, "the admin listener failed");
         }
     }
-}
-
-/// A future that ends with the first SIGTERM or SIGINT from now on.
-fn signal() -> std::io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        Ok(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        })
-    }
-    #[cfg(not(unix))]
-    Ok(async {
-        // without the signal only the operating system ends the process
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
 }
 
 /// Why the service does not start.
@@ -251,6 +253,9 @@ pub enum AppError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The capture cannot be written.
+    #[error("`capture.file`: {0}")]
+    Capture(#[from] CaptureError),
     /// The upstream cannot be used.
     #[error("`upstream`: {0}")]
     Upstream(#[from] UpstreamError),

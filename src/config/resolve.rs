@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use super::capture;
 use super::federation::Federations;
 use super::file::{File, InterceptTable, ListenTable, Located, TlsTable, UpstreamTable};
 use super::problem::Problems;
@@ -32,6 +33,8 @@ pub(super) fn resolve(file: File, path: &Path, problems: &mut Problems<'_>) -> O
     let (intercept, hosts) = intercept(&file.intercept, problems);
     let certificate = certificate(&file.tls, &hosts, &folder, problems, &mut notes);
     let upstream = upstream(&file.upstream, &folder, problems);
+    let capture =
+        file.capture.as_ref().and_then(|table| capture::resolve(table, file.mode, &folder, problems, &mut notes));
 
     if let Some(environment) = file.environment.as_ref().filter(|environment| environment.value.trim().is_empty()) {
         problems.push(Some(environment.at.clone()), "`environment` is empty", None);
@@ -56,6 +59,7 @@ pub(super) fn resolve(file: File, path: &Path, problems: &mut Problems<'_>) -> O
         intercept,
         certificate,
         upstream,
+        capture,
         log: Log { level: file.log.level, format: file.log.format },
         not_served,
         notes,
@@ -69,6 +73,11 @@ impl Folder<'_> {
     /// The bytes of a file that the configuration names; a problem is noted when there are none.
     pub(super) fn read(&self, file: &Located<PathBuf>, problems: &mut Problems<'_>) -> Option<Vec<u8>> {
         self.read_path(&file.value, &file.at, problems)
+    }
+
+    /// Where a file stands.
+    pub(super) fn at(&self, file: &Path) -> PathBuf {
+        self.0.join(file)
     }
 
     pub(super) fn read_path(
@@ -94,7 +103,6 @@ fn not_served(file: &File) -> Vec<&'static str> {
         (file.listen.connect.is_some(), "listen.connect"),
         (file.upstream.dns.is_some(), "upstream.dns"),
         (replay_elsewhere, "replay.store"),
-        (file.capture.is_some(), "capture"),
         (file.graph.is_some(), "graph"),
     ]
     .into_iter()

@@ -36,6 +36,9 @@ pub enum LogFormat {
 
 /// Sends the log to standard error. Where a log is installed already (by a test, by `demo`), that one stays.
 ///
+/// Nobody waits for standard error: a thread writes to it, and what it does not take in time is lost and counted. [`super::flush`]
+/// waits for the rest at the end.
+///
 /// Libraries speak from `warn` on alone: what they say below that may quote traffic.
 pub fn install(level: LogLevel, format: LogFormat) {
     let level = match level {
@@ -46,7 +49,7 @@ pub fn install(level: LogLevel, format: LogFormat) {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let filter = Targets::new().with_target("samlgate", level).with_default(level.min(LevelFilter::WARN));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(super::stderr::writer());
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
         LogFormat::Human => {

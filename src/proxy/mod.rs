@@ -3,7 +3,9 @@
 mod answer;
 mod answers;
 mod body;
+mod budget;
 mod ca;
+mod caught;
 mod crowd;
 mod forward;
 mod framing;

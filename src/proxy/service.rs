@@ -9,14 +9,16 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, Head
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
 
 use super::answers::Answers;
 use super::body::{self, Body, Read, Relay, full};
+use super::budget::Budget;
+use super::caught::caught;
 use super::forward::{Failure, Forward, UpstreamError};
 use super::judging::{Decision, Inspector, Judging};
 use super::route::{Way, route};
 use super::{Bounds, Mode, Settings, answer, headers};
+use crate::capture::Capture;
 use crate::observe::{InFlight, Listener, Metrics, Route, UpstreamFailure};
 use crate::replay::Remembered;
 
@@ -36,7 +38,7 @@ pub struct Proxy {
     forward: Forward,
     judging: Arc<Judging>,
     answers: Arc<Answers>,
-    budget: Arc<Semaphore>,
+    budget: Budget,
     metrics: Arc<Metrics>,
 }
 
@@ -47,22 +49,24 @@ impl std::fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// A proxy that judges with `inspector`, at the instants that `now` tells, and has the requests `remembered` that pass.
+    /// A proxy that judges with `inspector`, at the instants that `now` tells, has the requests `remembered` that pass, and
+    /// writes verdicts into `capture`.
     pub fn new(
         settings: Settings,
         inspector: Inspector,
         remembered: Arc<Remembered>,
         now: fn() -> Timestamp,
         metrics: Arc<Metrics>,
+        capture: Option<Arc<Capture>>,
     ) -> Result<Self, UpstreamError> {
-        let judging = Arc::new(Judging::new(inspector, now, Arc::clone(&metrics)));
+        let judging = Arc::new(Judging::new(inspector, now, Arc::clone(&metrics), capture));
         let copied_bytes = settings.bounds.copied_bytes;
         let answers = Answers::new(Arc::clone(&judging), remembered, now, Arc::clone(&metrics), copied_bytes);
         Ok(Self {
             forward: Forward::new(&settings.upstream, &settings.bounds)?,
             judging,
             answers: Arc::new(answers),
-            budget: Arc::new(Semaphore::new(settings.bounds.buffered_bytes.min(Semaphore::MAX_PERMITS))),
+            budget: Budget::new(settings.bounds.buffered_bytes, settings.body_bytes),
             settings,
             metrics,
         })
@@ -87,29 +91,59 @@ impl Proxy {
         let in_flight = self.metrics.in_flight(Listener::Reverse);
         let (parts, body) = request.into_parts();
         let request_id = headers::request_id(&parts.headers);
-        let unread = !body.is_end_stream();
+        let answered = caught(self.answered(parts, body, two_lengths, in_flight, &request_id)).await;
+        let (taken, mut response) = answered.unwrap_or_else(|| {
+            self.panicked();
+            let sentence = "This request could not be answered, through a fault of this proxy.";
+            // nobody knows how much of the request was read
+            let response = answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, sentence, &request_id);
+            (Route::Refuse, answer::closing(response))
+        });
+        answer::mark(&mut response, request_id);
+        self.metrics.request(Listener::Reverse, taken, response.status().as_u16());
+        response
+    }
 
-        let (taken, mut response) = match route(&self.settings.intercept, &parts, two_lengths) {
+    /// The answer to one request, and what was done with it.
+    async fn answered(
+        &self,
+        parts: Parts,
+        body: Incoming,
+        two_lengths: bool,
+        in_flight: InFlight,
+        request_id: &HeaderValue,
+    ) -> (Route, Response<Body>) {
+        let unread = !body.is_end_stream();
+        match route(&self.settings.intercept, &parts, two_lengths) {
             Err(refusal) => {
                 // where nobody knows how long it is, nothing more is read
                 if unread && !two_lengths && !waits(&parts.headers) {
-                    body::discard(body).await;
+                    Self::discard(body, parts.version).await;
                 }
-                let response = answer::sentence(refusal.status(), refusal.sentence(), &request_id);
+                let response = answer::sentence(refusal.status(), refusal.sentence(), request_id);
                 (Route::Refuse, if unread || two_lengths { answer::closing(response) } else { response })
             }
             Ok((Way::Pass, host)) => {
                 let body = body::of_request(Relay::new(body, self.settings.bounds.body));
                 let asked = Asked::Visit(parts.method.clone());
-                (Route::Pass, self.forwarded(parts, host, body, asked, in_flight, &request_id).await)
+                (Route::Pass, self.forwarded(parts, host, body, asked, in_flight, request_id).await)
             }
             Ok((Way::Inspect, host)) => {
-                (Route::Inspect, self.inspected(parts, host, body, in_flight, &request_id).await)
+                (Route::Inspect, self.inspected(parts, host, body, in_flight, request_id).await)
             }
-        };
-        answer::mark(&mut response, request_id);
-        self.metrics.request(Listener::Reverse, taken, response.status().as_u16());
-        response
+        }
+    }
+
+    /// Reads a body that nobody wants. An HTTP/2 client is answered at once: it hears while it sends, and stops.
+    async fn discard<B>(body: B, version: Version)
+    where
+        B: hyper::body::Body<Data = Bytes> + Unpin + Send + 'static,
+    {
+        if version == Version::HTTP_2 {
+            tokio::spawn(body::discard(body));
+        } else {
+            body::discard(body).await;
+        }
     }
 
     /// A post to an intercepted path: its body is read, judged, and sent on byte for byte.
@@ -135,7 +169,7 @@ impl Proxy {
                 return if enforce {
                     let (status, sentence) = over(reason);
                     if !waits(&parts.headers) {
-                        body::discard(rest).await;
+                        Self::discard(rest, parts.version).await;
                     }
                     answer::closing(answer::sentence(status, sentence, request_id))
                 } else {
@@ -166,6 +200,10 @@ impl Proxy {
                 Decision::Panicked => {
                     let sentence = "This message could not be judged, and was not forwarded.";
                     return answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, sentence, request_id);
+                }
+                Decision::Unrecorded => {
+                    let sentence = "This message could not be recorded, and was not forwarded.";
+                    return answer::sentence(StatusCode::SERVICE_UNAVAILABLE, sentence, request_id);
                 }
                 accepted @ Decision::Accepted(_) => Asked::SignIn(Box::pin(std::future::ready(accepted))),
             }
