@@ -2,8 +2,13 @@
 
 mod answers;
 pub(crate) mod bench;
+mod capture;
+mod faults;
 mod hostile;
 mod memory;
+#[cfg(unix)]
+mod process;
+mod wire;
 
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};

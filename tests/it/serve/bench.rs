@@ -30,7 +30,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 pub(crate) const HOST_NAME: &str = "login.microsoftonline.com";
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 /// Longer than anything here takes; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
@@ -41,6 +41,12 @@ pub(super) fn full(text: &str) -> Body {
 /// A body of unknown length, in these pieces.
 pub(super) fn chunks(pieces: &[&str]) -> Body {
     let mut pieces: Vec<_> = pieces.iter().rev().map(|piece| Bytes::copy_from_slice(piece.as_bytes())).collect();
+    Stream(Box::new(move |_| std::task::Poll::Ready(pieces.pop()))).boxed()
+}
+
+/// The same, of any bytes.
+pub(super) fn pieces(mut pieces: Vec<Bytes>) -> Body {
+    pieces.reverse();
     Stream(Box::new(move |_| std::task::Poll::Ready(pieces.pop()))).boxed()
 }
 
@@ -244,6 +250,10 @@ impl Bench {
         Self { running, record, folder }
     }
 
+    pub(super) fn reverse(&self) -> std::net::SocketAddr {
+        self.running.reverse()
+    }
+
     pub(super) fn seen(&self) -> Vec<Seen> {
         self.record.lock().unwrap().clone()
     }
@@ -359,7 +369,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    async fn of(response: Response<Incoming>) -> Self {
+    pub(super) async fn of(response: Response<Incoming>) -> Self {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8_lossy(&body).into_owned();
