@@ -3,6 +3,8 @@
 mod answers;
 pub(crate) mod bench;
 mod capture;
+#[cfg(target_os = "linux")]
+mod crowd;
 mod faults;
 mod hostile;
 mod memory;

@@ -250,10 +250,6 @@ impl Bench {
         Self { running, record, folder }
     }
 
-    pub(super) fn reverse(&self) -> std::net::SocketAddr {
-        self.running.reverse()
-    }
-
     pub(super) fn seen(&self) -> Vec<Seen> {
         self.record.lock().unwrap().clone()
     }
@@ -316,6 +312,8 @@ impl Bench {
             Speak::Http2 => vec![b"h2".to_vec()],
         };
         let stream = TcpStream::connect(self.running.reverse()).await.unwrap();
+        // bodies in pieces would wait for acknowledgements
+        stream.set_nodelay(true).unwrap();
         let name = ServerName::try_from(HOST_NAME).unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
     }
@@ -417,6 +415,7 @@ pub(crate) async fn upstream_replying(record: Record, tls: Option<TlsAcceptor>, 
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (record, tls, reply) = (Arc::clone(&record), tls.clone(), Arc::clone(&reply));
+            stream.set_nodelay(true).unwrap();
             tokio::spawn(async move {
                 match tls {
                     None => answer_all(stream, record, reply).await,
