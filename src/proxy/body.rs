@@ -66,8 +66,10 @@ pub(super) async fn read(mut body: Incoming, limit: usize, budget: &Budget, time
     let Some(room) = budget.room(declared.upper()) else {
         return Read::Over(Relay::new(body, time), Unjudged::Budget);
     };
-    // copied as it comes: a body in chunks of one byte each would take many times its length as pieces
-    let mut held = Held { bytes: Vec::new(), room };
+    // copied as it comes: a body in chunks of one byte each would take many times its length as pieces. Memory that is asked for at
+    // once is only taken as it is filled; what grows by doubling may take twice what it holds
+    let expected = declared.exact().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    let mut held = Held { bytes: Vec::with_capacity(expected), room };
     let deadline = Instant::now() + time;
     loop {
         let frame = match tokio::time::timeout_at(deadline, body.frame()).await {

@@ -110,7 +110,7 @@ impl Default for Bounds {
             idle: Duration::from_secs(60),
             // longer than `body` and `answer` together
             stalled: Duration::from_secs(120),
-            forwarded: 4096,
+            forwarded: 1024,
             connect: Duration::from_secs(5),
             answer: Duration::from_secs(60),
         }
