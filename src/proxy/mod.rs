@@ -101,8 +101,8 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             connections: 4096,
-            // 64 of the largest bodies, or some 8,000 of the usual ones
-            buffered_bytes: 64 * 1024 * 1024,
+            // 32 of the largest bodies, or some 3,000 of the usual ones
+            buffered_bytes: 32 * 1024 * 1024,
             // 64 of the largest copies, or some 1,000 packed pages
             copied_bytes: 16 * 1024 * 1024,
             head: Duration::from_secs(30),
