@@ -14,7 +14,7 @@ use std::time::Duration;
 use files::Watch;
 use jiff::Timestamp;
 use memory::CountedMemory;
-use reload::{Reloading, setup, terms};
+use reload::{Kept, Reloading, setup, terms};
 use signals::{Signal, Signals};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::admin;
+use crate::capture::{Capture, CaptureError};
 use crate::check::Memory;
 use crate::config::{Config, FileRead};
 use crate::inspect::{Effort, Judge, MessageKind};
@@ -34,6 +35,9 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How often the files of the configuration are looked at.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// For the log to be read to its end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// From what a configuration says to what judges by it.
 type Judging = Box<dyn Fn(Judge) -> Inspector + Send + Sync>;
@@ -54,11 +58,15 @@ pub fn serve(config: Config, path: &Path) -> Result<(), AppError> {
             running.reload();
         }
         tracing::info!("stopping: what is being answered has {} s to end", GRACE.as_secs());
-        running.stop(GRACE).await;
+        tokio::select! {
+            () = running.stop(GRACE) => {}
+            () = signals.stop() => tracing::warn!("stopping at once: a second signal came"),
+        }
         Ok(())
     });
     // whoever still judges after the grace does not hold up the end
     runtime.shutdown_background();
+    observe::flush(LAST_WORDS);
     served
 }
 
@@ -114,9 +122,19 @@ async fn start_all(
     metrics.ask_replay_entries(move || of_replay.assertions.entries(now()));
     let judging = judging(CountedMemory { remembered: Arc::clone(&remembered), metrics: Arc::clone(&metrics) });
 
-    let (listen, log, files) = (config.listen.clone(), config.log, config.files.clone());
+    let capture = match &config.capture {
+        Some(settings) => {
+            metrics.set_capture_raw(settings.raw);
+            let metrics = Arc::clone(&metrics);
+            Some(Arc::new(Capture::open(settings, move |lines| metrics.capture_dropped(lines))?))
+        }
+        None => None,
+    };
+    let kept = Kept { listen: config.listen.clone(), format: config.log.format, capture: config.capture.clone() };
+    let (listen, level, files) = (config.listen.clone(), config.log.level, config.files.clone());
     let (settings, inspector) = terms(config, descriptors::within(Bounds::default()), &judging, &metrics)?;
-    let proxy = Proxy::new(settings, inspector, remembered, now, Arc::clone(&metrics), Arc::clone(&recent))?;
+    let (of_proxy, kept_verdicts) = (Arc::clone(&metrics), Arc::clone(&recent));
+    let proxy = Proxy::new(settings, inspector, remembered, now, of_proxy, kept_verdicts, capture.clone())?;
     let proxy = Arc::new(proxy);
 
     let (reverse, reverse_address) = bind("listen.reverse", reverse_address).await?;
@@ -129,9 +147,8 @@ async fn start_all(
         proxy: Arc::clone(&proxy),
         metrics: Arc::clone(&metrics),
         now,
-        listen,
-        format: log.format,
-        level: Mutex::new(log.level),
+        kept,
+        level: Mutex::new(level),
     };
     let shown = admin::Shown { metrics: Arc::clone(&metrics), recent, now };
     let grace = watch::channel(GRACE);
@@ -144,6 +161,7 @@ async fn start_all(
         stop_traffic,
         stop_admin,
         proxy,
+        capture,
         metrics,
         reloading: Arc::new(reloading),
         files,
@@ -192,6 +210,7 @@ pub struct Running {
     stop_traffic: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
     proxy: Arc<Proxy>,
+    capture: Option<Arc<Capture>>,
     metrics: Arc<Metrics>,
     reloading: Arc<Reloading>,
     /// What the configuration was read from.
@@ -274,6 +293,9 @@ impl Running {
         if tokio::time::timeout(grace, self.proxy.drained()).await.is_err() {
             tracing::warn!("some messages were not judged in time");
         }
+        if let Some(capture) = &self.capture {
+            capture.close(grace).await;
+        }
         self.stop_admin.send_replace(true);
         if let Err(error) = self.observers.await {
             tracing::error!(%error, "the admin listener failed");
@@ -300,6 +322,9 @@ pub enum AppError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The capture cannot be written.
+    #[error("`capture.file`: {0}")]
+    Capture(#[from] CaptureError),
     /// The upstream cannot be used.
     #[error("`upstream`: {0}")]
     Upstream(#[from] UpstreamError),

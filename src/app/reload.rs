@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use super::{AppError, Judging, ready_to_serve};
+use crate::capture;
 use crate::config::{Config, ConfigError, FileRead, Listen};
 use crate::observe::{self, KnownFederation, LogFormat, LogLevel, Metrics, Reload, Setup};
 use crate::proxy::{self, Bounds, Inspector, Mode, Proxy};
@@ -16,11 +17,31 @@ pub(super) struct Reloading {
     pub(super) proxy: Arc<Proxy>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) now: fn() -> Timestamp,
-    /// What cannot be changed while the service runs.
-    pub(super) listen: Listen,
-    pub(super) format: LogFormat,
+    pub(super) kept: Kept,
     /// What the file said last.
     pub(super) level: Mutex<LogLevel>,
+}
+
+/// What cannot be changed while the service runs.
+pub(super) struct Kept {
+    pub(super) listen: Listen,
+    pub(super) format: LogFormat,
+    pub(super) capture: Option<capture::Settings>,
+}
+
+impl Kept {
+    /// The keys that a new configuration changes in vain.
+    fn changed(&self, new: &Config) -> impl Iterator<Item = &'static str> {
+        let listen = &self.listen;
+        let keys = [
+            (listen.reverse != new.listen.reverse, "listen.reverse"),
+            (listen.tls != new.listen.tls, "listen.tls"),
+            (listen.admin != new.listen.admin, "listen.admin"),
+            (self.format != new.log.format, "log.format"),
+            (self.capture != new.capture, "capture"),
+        ];
+        keys.into_iter().filter_map(|(changed, key)| changed.then_some(key))
+    }
 }
 
 impl Reloading {
@@ -42,7 +63,7 @@ impl Reloading {
         for note in &config.notes {
             tracing::warn!(note, "configuration");
         }
-        for key in self.kept(&config) {
+        for key in self.kept.changed(&config) {
             tracing::warn!(
                 key,
                 "cannot be changed while the service runs: the old value stays until it is started anew"
@@ -60,18 +81,6 @@ impl Reloading {
         }
         tracing::info!(federations, "reloaded: the new configuration is in force");
         Ok(())
-    }
-
-    /// The keys that a new configuration changes in vain.
-    fn kept(&self, new: &Config) -> impl Iterator<Item = &'static str> {
-        let (old, new, format) = (&self.listen, &new.listen, new.log.format);
-        let keys = [
-            (old.reverse != new.reverse, "listen.reverse"),
-            (old.tls != new.tls, "listen.tls"),
-            (old.admin != new.admin, "listen.admin"),
-            (self.format != format, "log.format"),
-        ];
-        keys.into_iter().filter_map(|(changed, key)| changed.then_some(key))
     }
 }
 

@@ -38,6 +38,13 @@ impl Signals {
     }
 }
 
+impl Signals {
+    /// Ends when the service is told to stop.
+    pub(super) async fn stop(&mut self) {
+        while self.next().await != Signal::Stop {}
+    }
+}
+
 /// The signals that come from now on.
 #[cfg(not(unix))]
 pub(super) struct Signals;

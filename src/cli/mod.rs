@@ -18,6 +18,7 @@ mod report;
 mod serve;
 mod summary;
 mod terminal;
+mod verdict_lines;
 mod verify;
 
 use std::process::ExitCode;

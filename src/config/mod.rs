@@ -1,5 +1,6 @@
 //! The configuration: TOML as written, resolved into what the program runs on.
 
+mod capture;
 mod federation;
 mod file;
 mod problem;
@@ -38,6 +39,8 @@ pub struct Config {
     pub certificate: Option<ServerCertificate>,
     /// Where everything goes.
     pub upstream: Upstream,
+    /// The file of verdicts.
+    pub capture: Option<crate::capture::Settings>,
     /// The log.
     pub log: Log,
     /// Keys that are well written, but that `serve` cannot honour yet.

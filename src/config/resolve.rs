@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use super::capture;
 use super::federation::{Federations, source};
 use super::file::{File, InterceptTable, ListenTable, Located, TlsTable, UpstreamTable};
 use super::problem::Problems;
@@ -33,6 +34,8 @@ pub(super) fn resolve(file: File, folder: &Folder, problems: &mut Problems<'_>) 
     let (intercept, hosts) = intercept(&file.intercept, problems);
     let certificate = certificate(&file.tls, &hosts, folder, problems, &mut notes);
     let upstream = upstream(&file.upstream, folder, problems);
+    let capture =
+        file.capture.as_ref().and_then(|table| capture::resolve(table, file.mode, folder, problems, &mut notes));
 
     if let Some(environment) = file.environment.as_ref().filter(|environment| environment.value.trim().is_empty()) {
         problems.push(Some(environment.at.clone()), "`environment` is empty", None);
@@ -57,6 +60,7 @@ pub(super) fn resolve(file: File, folder: &Folder, problems: &mut Problems<'_>) 
         intercept,
         certificate,
         upstream,
+        capture,
         log: Log { level: file.log.level, format: file.log.format },
         not_served,
         notes,
@@ -88,6 +92,11 @@ impl Folder {
         self.read_path(&file.value, &file.at, problems)
     }
 
+    /// Where a file stands.
+    pub(super) fn at(&self, file: &Path) -> PathBuf {
+        self.path.join(file)
+    }
+
     pub(super) fn read_path(
         &self,
         file: &Path,
@@ -113,7 +122,6 @@ fn not_served(file: &File) -> Vec<&'static str> {
         (file.listen.connect.is_some(), "listen.connect"),
         (file.upstream.dns.is_some(), "upstream.dns"),
         (replay_elsewhere, "replay.store"),
-        (file.capture.is_some(), "capture"),
         (file.graph.is_some(), "graph"),
     ]
     .into_iter()

@@ -1,4 +1,4 @@
-//! The manual: what is checked, how the proxy is run, what is kept out, what is bounded, what is kept private, what it costs.
+//! The manual: what is checked, how the proxy is run, what is kept out, bounded, kept private and captured, and what it costs.
 
 #[doc = include_str!("checks.md")]
 pub mod checks {}
@@ -14,6 +14,9 @@ pub mod limits {}
 
 #[doc = include_str!("privacy.md")]
 pub mod privacy {}
+
+#[doc = include_str!("capture.md")]
+pub mod capture {}
 
 #[doc = include_str!("performance.md")]
 pub mod performance {}

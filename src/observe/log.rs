@@ -68,9 +68,12 @@ pub enum LogFormat {
 static LEVEL: OnceLock<Handle<Targets, Registry>> = OnceLock::new();
 
 /// Sends the log to standard error. Where a log is installed already (by a test, by `demo`), that one stays.
+///
+/// Nobody waits for standard error: a thread writes to it, and what it does not take in time is lost and counted. [`super::flush`]
+/// waits for the rest at the end.
 pub fn install(level: LogLevel, format: LogFormat) {
     let (filter, handle) = reload::Layer::new(targets(level));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(super::stderr::writer());
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
         LogFormat::Human => {

@@ -53,6 +53,9 @@ pub struct Metrics {
     replay_full: IntCounter,
     /// Asked at every scrape: assertions end without anybody asking.
     remembered: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
+    capture_dropped: IntCounter,
+    capture_raw: IntGauge,
+    log_dropped: IntCounter,
     panics: IntCounter,
     ready: IntGauge,
     /// Why traffic is not welcome.
@@ -142,6 +145,24 @@ impl Metrics {
                 ))?,
             )?,
             remembered: OnceLock::new(),
+            capture_dropped: register(
+                &registry,
+                IntCounter::with_opts(opts(
+                    "capture_dropped_total",
+                    "Lines of the capture that were lost, for want of room or of a disk that takes them.",
+                ))?,
+            )?,
+            capture_raw: register(
+                &registry,
+                IntGauge::with_opts(opts("capture_raw", "1 when the capture keeps whole bodies."))?,
+            )?,
+            log_dropped: register(
+                &registry,
+                IntCounter::with_opts(opts(
+                    "log_dropped_total",
+                    "Lines of the log that were lost, because nobody took those before.",
+                ))?,
+            )?,
             requests,
             in_flight: series(Listener::ALL, |listener| in_flight.get_metric_with_label_values(&[listener.as_str()]))?,
             bodies_unjudged: series(Unjudged::ALL, |reason| unjudged.get_metric_with_label_values(&[reason.as_str()]))?,
@@ -249,6 +270,16 @@ impl Metrics {
         self.replay_full.inc();
     }
 
+    /// Counts lines of the capture that are lost.
+    pub fn capture_dropped(&self, lines: u64) {
+        self.capture_dropped.inc_by(lines);
+    }
+
+    /// Says whether the capture keeps whole bodies.
+    pub fn set_capture_raw(&self, raw: bool) {
+        self.capture_raw.set(i64::from(raw));
+    }
+
     /// The domain that names a federation in logs and labels.
     pub fn domain(&self, federation: Option<usize>) -> Arc<str> {
         self.federations.domain(federation)
@@ -307,6 +338,8 @@ impl Metrics {
         if let Some(remembered) = self.remembered.get() {
             self.set_replay_entries(remembered());
         }
+        // one log for the whole process, and this its counter
+        self.log_dropped.inc_by(super::stderr::dropped().saturating_sub(self.log_dropped.get()));
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         String::from_utf8(text).map_err(|error| Error::Msg(error.to_string()))

@@ -9,6 +9,7 @@ mod predictions;
 mod recent;
 mod setup;
 mod sources;
+mod stderr;
 
 pub use event::{Answered, Judged};
 pub use label::{Listener, Reload, Role, Route, Source, Unjudged, UpstreamFailure};
@@ -16,3 +17,4 @@ pub use log::{LogFormat, LogLevel, install, level, set_level};
 pub use metrics::{InFlight, Metrics, Vocabulary};
 pub use recent::{Recent, RecentCheck, RecentVerdict};
 pub use setup::{KnownCertificate, KnownFederation, Setup};
+pub use stderr::flush;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Semaphore, watch};
 
+use crate::capture::{self, Capture, Receipt};
 use crate::inspect::{Effort, Inspection, MessageKind, Posted};
 use crate::observe::{Judged, Metrics, Recent};
 use crate::verdict::{CheckId, Code, Outcome};
@@ -28,6 +29,8 @@ pub(super) enum Decision {
     NotJudged,
     /// The judge itself failed.
     Panicked,
+    /// There is a verdict, and it could not be written down where it had to be.
+    Unrecorded,
 }
 
 impl Decision {
@@ -35,7 +38,7 @@ impl Decision {
     pub(super) fn predicted(self) -> Option<Option<Code>> {
         match self {
             Self::Accepted(predicted) | Self::Rejected(predicted) => Some(predicted),
-            Self::NotJudged | Self::Panicked => None,
+            Self::NotJudged | Self::Panicked | Self::Unrecorded => None,
         }
     }
 }
@@ -45,6 +48,7 @@ pub(super) struct Judging {
     now: fn() -> Timestamp,
     metrics: Arc<Metrics>,
     recent: Arc<Recent>,
+    pub(super) capture: Option<Arc<Capture>>,
     /// One permit a core: a flood of posts waits here and not on the threads that move bytes.
     cores: Arc<Semaphore>,
     /// Messages that are not judged yet.
@@ -53,12 +57,18 @@ pub(super) struct Judging {
 }
 
 impl Judging {
-    pub(super) fn new(now: fn() -> Timestamp, metrics: Arc<Metrics>, recent: Arc<Recent>) -> Self {
+    pub(super) fn new(
+        now: fn() -> Timestamp,
+        metrics: Arc<Metrics>,
+        recent: Arc<Recent>,
+        capture: Option<Arc<Capture>>,
+    ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             now,
             metrics,
             recent,
+            capture,
             cores: Arc::new(Semaphore::new(cores)),
             waiting: watch::Sender::new(0),
             diagnoses: Mutex::new(Bucket { tokens: DIAGNOSES_A_SECOND.into(), filled: Instant::now() }),
@@ -81,7 +91,12 @@ impl Judging {
                 drop(waiting);
                 decision
             });
-            judged.await.unwrap_or(Decision::Panicked)
+            let Some((decision, receipt)) = judged.await else { return Decision::Panicked };
+            let recorded = match receipt {
+                Some(receipt) => receipt.recorded().await,
+                None => true,
+            };
+            if recorded { decision } else { Decision::Unrecorded }
         }
     }
 
@@ -137,7 +152,8 @@ impl Judging {
         let _ = self.waiting.subscribe().wait_for(|waiting| *waiting == 0).await;
     }
 
-    fn inspect(&self, inspector: &Inspector, body: &[u8], request_id: &HeaderValue) -> Decision {
+    /// The receipt of the capture comes with the decision: nobody waits for the disk on a core.
+    fn inspect(&self, inspector: &Inspector, body: &[u8], request_id: &HeaderValue) -> (Decision, Option<Receipt>) {
         let (now, start) = ((self.now)(), Instant::now());
         let mut inspection = inspector(Posted::Form(body), now, Effort::Verdict);
         let broken = inspection.verdict.check(CheckId::Signature).is_some_and(|check| check.outcome == Outcome::Fail);
@@ -154,12 +170,13 @@ impl Judging {
             inspection = diagnosed;
         }
         let Inspection { kind, federation, issued, verdict } = &inspection;
+        let (request_id, elapsed) = (request_id.to_str().unwrap_or_default(), start.elapsed());
         let event = Judged {
-            request_id: request_id.to_str().unwrap_or_default(),
+            request_id,
             kind: kind.as_str(),
             federation: *federation,
             verdict: kind.is_judged().then_some(verdict),
-            elapsed: start.elapsed(),
+            elapsed,
         };
         event.emit(&self.metrics);
         self.recent.judged(&event, &self.metrics, now);
@@ -168,11 +185,16 @@ impl Judging {
         if let (Some(issued), true) = (issued, first) {
             self.metrics.idp_clock(*federation, issued.duration_since(now));
         }
-        match (kind.is_judged(), verdict.accepted) {
+        let receipt = self.capture.as_ref().filter(|_| kind.is_judged()).map(|capture| {
+            let (kind, federation) = (kind.as_str(), &*self.metrics.domain(*federation));
+            capture.judged(&capture::Judged { time: now, request_id, kind, federation, verdict, elapsed, body })
+        });
+        let decision = match (kind.is_judged(), verdict.accepted) {
             (false, _) => Decision::NotJudged,
             (true, true) => Decision::Accepted(verdict.predicted),
             (true, false) => Decision::Rejected(verdict.predicted),
-        }
+        };
+        (decision, receipt)
     }
 
     fn may_diagnose(&self) -> bool {

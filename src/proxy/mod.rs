@@ -5,6 +5,7 @@ mod answers;
 mod body;
 mod budget;
 mod ca;
+mod caught;
 mod crowd;
 mod forward;
 mod framing;
@@ -103,8 +104,8 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             connections: 4096,
-            // 64 of the largest bodies, or some 8,000 of the usual ones
-            buffered_bytes: 64 * 1024 * 1024,
+            // 32 of the largest bodies, or some 3,000 of the usual ones
+            buffered_bytes: 32 * 1024 * 1024,
             // 64 of the largest copies, or some 1,000 packed pages
             copied_bytes: 16 * 1024 * 1024,
             head: Duration::from_secs(30),
@@ -112,7 +113,7 @@ impl Default for Bounds {
             idle: Duration::from_secs(60),
             // longer than `body` and `answer` together
             stalled: Duration::from_secs(120),
-            forwarded: 4096,
+            forwarded: 1024,
             connect: Duration::from_secs(5),
             answer: Duration::from_secs(60),
         }

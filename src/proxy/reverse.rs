@@ -127,7 +127,13 @@ async fn requests<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let bounds = *proxy.bounds();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(bounds.head).max_buf_size(HEAD_BYTES as usize);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head)
+        .max_buf_size(HEAD_BYTES as usize)
+        // who has said everything may stop speaking, and still wants to hear
+        .half_close(true);
     builder
         .http2()
         .timer(TokioTimer::new())

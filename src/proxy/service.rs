@@ -14,11 +14,13 @@ use tokio_rustls::TlsAcceptor;
 use super::answers::Answers;
 use super::body::{self, Body, Read, Relay, full};
 use super::budget::Budget;
+use super::caught::caught;
 use super::forward::{Failure, UpstreamError};
 use super::judging::{Decision, Inspector, Judging};
 use super::route::{Way, route};
 use super::terms::{InForce, Terms};
 use super::{Bounds, Mode, ServerCertificate, Settings, answer, headers};
+use crate::capture::Capture;
 use crate::observe::{InFlight, Listener, Metrics, Recent, Route, UpstreamFailure};
 use crate::replay::Remembered;
 
@@ -58,8 +60,8 @@ impl std::fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// A proxy that judges with `inspector`, at the instants that `now` tells, has the requests `remembered` that pass, and keeps
-    /// `recent` verdicts.
+    /// A proxy that judges with `inspector`, at the instants that `now` tells, has the requests `remembered` that pass, keeps
+    /// `recent` verdicts, and writes all of them into `capture`.
     pub fn new(
         settings: Settings,
         inspector: Inspector,
@@ -67,15 +69,16 @@ impl Proxy {
         now: fn() -> Timestamp,
         metrics: Arc<Metrics>,
         recent: Arc<Recent>,
+        capture: Option<Arc<Capture>>,
     ) -> Result<Self, UpstreamError> {
-        let judging = Arc::new(Judging::new(now, Arc::clone(&metrics), recent));
+        let judging = Arc::new(Judging::new(now, Arc::clone(&metrics), recent, capture));
         let bounds = settings.bounds;
         let copied_bytes = bounds.copied_bytes;
         let answers = Answers::new(Arc::clone(&judging), remembered, now, Arc::clone(&metrics), copied_bytes);
         Ok(Self {
             judging,
             answers: Arc::new(answers),
-            budget: Budget::new(bounds.buffered_bytes.max(least(&settings))),
+            budget: Budget::new(bounds.buffered_bytes.max(least(&settings)), settings.body_bytes),
             terms: InForce::new(Terms::new(settings, inspector)?),
             bounds,
             metrics,
@@ -117,27 +120,57 @@ impl Proxy {
         let held = Held { terms: self.terms.now(), in_flight: self.metrics.in_flight(Listener::Reverse) };
         let (parts, body) = request.into_parts();
         let request_id = headers::request_id(&parts.headers);
-        let unread = !body.is_end_stream();
+        let answered = caught(self.answered(parts, body, two_lengths, held, &request_id)).await;
+        let (taken, mut response) = answered.unwrap_or_else(|| {
+            self.panicked();
+            let sentence = "This request could not be answered, through a fault of this proxy.";
+            // nobody knows how much of the request was read
+            let response = answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, sentence, &request_id);
+            (Route::Refuse, answer::closing(response))
+        });
+        answer::mark(&mut response, request_id);
+        self.metrics.request(Listener::Reverse, taken, response.status().as_u16());
+        response
+    }
 
-        let (taken, mut response) = match route(&held.terms.settings.intercept, &parts, two_lengths) {
+    /// The answer to one request, and what was done with it.
+    async fn answered(
+        &self,
+        parts: Parts,
+        body: Incoming,
+        two_lengths: bool,
+        held: Held,
+        request_id: &HeaderValue,
+    ) -> (Route, Response<Body>) {
+        let unread = !body.is_end_stream();
+        match route(&held.terms.settings.intercept, &parts, two_lengths) {
             Err(refusal) => {
                 // where nobody knows how long it is, nothing more is read
                 if unread && !two_lengths && !waits(&parts.headers) {
-                    body::discard(body).await;
+                    Self::discard(body, parts.version).await;
                 }
-                let response = answer::sentence(refusal.status(), refusal.sentence(), &request_id);
+                let response = answer::sentence(refusal.status(), refusal.sentence(), request_id);
                 (Route::Refuse, if unread || two_lengths { answer::closing(response) } else { response })
             }
             Ok((Way::Pass, host)) => {
                 let body = body::of_request(Relay::new(body, self.bounds.body));
                 let asked = Asked::Visit(parts.method.clone());
-                (Route::Pass, self.forwarded(parts, host, body, asked, held, &request_id).await)
+                (Route::Pass, self.forwarded(parts, host, body, asked, held, request_id).await)
             }
-            Ok((Way::Inspect, host)) => (Route::Inspect, self.inspected(parts, host, body, held, &request_id).await),
-        };
-        answer::mark(&mut response, request_id);
-        self.metrics.request(Listener::Reverse, taken, response.status().as_u16());
-        response
+            Ok((Way::Inspect, host)) => (Route::Inspect, self.inspected(parts, host, body, held, request_id).await),
+        }
+    }
+
+    /// Reads a body that nobody wants. An HTTP/2 client is answered at once: it hears while it sends, and stops.
+    async fn discard<B>(body: B, version: Version)
+    where
+        B: hyper::body::Body<Data = Bytes> + Unpin + Send + 'static,
+    {
+        if version == Version::HTTP_2 {
+            tokio::spawn(body::discard(body));
+        } else {
+            body::discard(body).await;
+        }
     }
 
     /// A post to an intercepted path: its body is read, judged, and sent on byte for byte.
@@ -152,7 +185,7 @@ impl Proxy {
         let terms = Arc::clone(&held.terms);
         let settings = &terms.settings;
         let enforce = settings.mode == Mode::Enforce;
-        let bytes = match body::read(body, settings.body_bytes, self.budget.permits(), self.bounds.body).await {
+        let bytes = match body::read(body, settings.body_bytes, &self.budget, self.bounds.body).await {
             Read::Whole(bytes) => bytes,
             Read::Over(rest, reason) => {
                 self.metrics.unjudged(reason);
@@ -164,7 +197,7 @@ impl Proxy {
                 return if enforce {
                     let (status, sentence) = over(reason);
                     if !waits(&parts.headers) {
-                        body::discard(rest).await;
+                        Self::discard(rest, parts.version).await;
                     }
                     answer::closing(answer::sentence(status, sentence, request_id))
                 } else {
@@ -196,6 +229,10 @@ impl Proxy {
                 Decision::Panicked => {
                     let sentence = "This message could not be judged, and was not forwarded.";
                     return answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, sentence, request_id);
+                }
+                Decision::Unrecorded => {
+                    let sentence = "This message could not be recorded, and was not forwarded.";
+                    return answer::sentence(StatusCode::SERVICE_UNAVAILABLE, sentence, request_id);
                 }
                 accepted @ Decision::Accepted(_) => Asked::SignIn(Box::pin(std::future::ready(accepted))),
             }

@@ -3,9 +3,16 @@
 mod admin;
 mod answers;
 pub(crate) mod bench;
+mod capture;
+#[cfg(target_os = "linux")]
+mod crowd;
+mod faults;
 mod hostile;
 mod memory;
+#[cfg(unix)]
+mod process;
 mod reload;
+mod wire;
 
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
@@ -278,6 +285,6 @@ async fn stopping_lets_what_was_begun_end() {
 async fn serve_names_what_it_lacks_and_what_it_cannot_do() {
     let lacking = start(config("", "").0).await.unwrap_err();
     assert!(matches!(&lacking, AppError::Missing(keys) if keys.len() == 3), "{lacking}");
-    let beyond = start(config("[capture]\nfile = \"a\"\n", "").0).await.unwrap_err();
-    assert_eq!(beyond.to_string(), "`capture` is not served by this version");
+    let beyond = start(config("[graph]\ntenant = \"a\"\n", "").0).await.unwrap_err();
+    assert_eq!(beyond.to_string(), "`graph` is not served by this version");
 }

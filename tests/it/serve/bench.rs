@@ -30,7 +30,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 pub(crate) const HOST_NAME: &str = "login.microsoftonline.com";
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 /// Longer than anything here takes; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
@@ -41,6 +41,12 @@ pub(super) fn full(text: &str) -> Body {
 /// A body of unknown length, in these pieces.
 pub(super) fn chunks(pieces: &[&str]) -> Body {
     let mut pieces: Vec<_> = pieces.iter().rev().map(|piece| Bytes::copy_from_slice(piece.as_bytes())).collect();
+    Stream(Box::new(move |_| std::task::Poll::Ready(pieces.pop()))).boxed()
+}
+
+/// The same, of any bytes.
+pub(super) fn pieces(mut pieces: Vec<Bytes>) -> Body {
+    pieces.reverse();
     Stream(Box::new(move |_| std::task::Poll::Ready(pieces.pop()))).boxed()
 }
 
@@ -344,6 +350,8 @@ pub(super) async fn tls_to(
         Speak::Http2 => vec![b"h2".to_vec()],
     };
     let stream = TcpStream::connect(address).await?;
+    // bodies in pieces would wait for acknowledgements
+    stream.set_nodelay(true)?;
     TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(HOST_NAME).unwrap(), stream).await
 }
 
@@ -404,7 +412,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    async fn of(response: Response<Incoming>) -> Self {
+    pub(super) async fn of(response: Response<Incoming>) -> Self {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8_lossy(&body).into_owned();
@@ -452,6 +460,7 @@ pub(crate) async fn upstream_replying(record: Record, tls: Option<TlsAcceptor>, 
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (record, tls, reply) = (Arc::clone(&record), tls.clone(), Arc::clone(&reply));
+            stream.set_nodelay(true).unwrap();
             tokio::spawn(async move {
                 match tls {
                     None => answer_all(stream, record, reply).await,
