@@ -110,6 +110,7 @@ async fn start_all(
     now: fn() -> Timestamp,
 ) -> Result<Running, AppError> {
     let reverse_address = ready_to_serve(&config)?;
+    let (reverse, reverse_address) = bind("listen.reverse", reverse_address).await?;
     for note in &config.notes {
         tracing::warn!(note, "configuration");
     }
@@ -132,12 +133,13 @@ async fn start_all(
     };
     let kept = Kept { listen: config.listen.clone(), format: config.log.format, capture: config.capture.clone() };
     let (listen, level, files) = (config.listen.clone(), config.log.level, config.files.clone());
-    let (settings, inspector) = terms(config, descriptors::within(Bounds::default()), &judging, &metrics)?;
+    let (settings, inspector) =
+        terms(config, Some(reverse_address), descriptors::within(Bounds::default()), &judging, &metrics)?;
     let (of_proxy, kept_verdicts) = (Arc::clone(&metrics), Arc::clone(&recent));
     let proxy = Proxy::new(settings, inspector, remembered, now, of_proxy, kept_verdicts, capture.clone())?;
     let proxy = Arc::new(proxy);
 
-    let (reverse, reverse_address) = bind("listen.reverse", reverse_address).await?;
+    proxy.leads_elsewhere().await?;
     let (admin, admin_address) = bind("listen.admin", listen.admin).await?;
     let (stop_traffic, traffic_stops) = watch::channel(false);
     let (stop_admin, admin_stops) = watch::channel(false);

@@ -1,9 +1,11 @@
 //! Reload: another configuration is put in force, or the last good one stays, and either is told.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 
 use super::{AppError, Judging, ready_to_serve};
 use crate::capture;
@@ -71,8 +73,9 @@ impl Reloading {
         }
         let (level, federations) = (config.log.level, config.judge.federations.len());
         let setup = setup(&config, (self.now)());
-        let (settings, inspector) = terms(config, Bounds::default(), &self.judging, &self.metrics)?;
-        self.proxy.renew(settings, inspector)?;
+        let (settings, inspector) = terms(config, None, Bounds::default(), &self.judging, &self.metrics)?;
+        // whoever reads files here may wait
+        Handle::current().block_on(self.proxy.renew(settings, inspector))?;
         self.metrics.set_setup(setup).map_err(AppError::Metrics)?;
         // a level that was set by hand stays until the file says another
         let mut known = self.level.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,6 +90,7 @@ impl Reloading {
 /// What the proxy deals with requests by, under a configuration.
 pub(super) fn terms(
     config: Config,
+    ours: Option<SocketAddr>,
     bounds: Bounds,
     judging: &Judging,
     metrics: &Metrics,
@@ -99,6 +103,7 @@ pub(super) fn terms(
         pass_unjudged: config.pass_unjudged,
         intercept: config.intercept,
         upstream: config.upstream,
+        ours,
         certificate: config.certificate,
         body_bytes: config.judge.limits.body_bytes,
         bounds,

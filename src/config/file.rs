@@ -129,6 +129,8 @@ pub(super) struct UpstreamTable {
     pub(super) address: Option<Located<String>>,
     /// Ask this DNS server for the name: the test DNS points it at this proxy.
     pub(super) dns: Option<Located<String>>,
+    /// Whether HTTP/2 is offered, where TLS is spoken. Default: true.
+    pub(super) http2: Option<bool>,
     /// Root certificates in PEM that are trusted beside the machine's own.
     pub(super) ca: Option<Located<PathBuf>>,
 }

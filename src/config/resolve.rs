@@ -120,7 +120,6 @@ fn not_served(file: &File) -> Vec<&'static str> {
     let replay_elsewhere = file.replay.store.as_ref().is_some_and(|store| !store.value.is("memory"));
     [
         (file.listen.connect.is_some(), "listen.connect"),
-        (file.upstream.dns.is_some(), "upstream.dns"),
         (replay_elsewhere, "replay.store"),
         (file.graph.is_some(), "graph"),
     ]
@@ -255,6 +254,11 @@ fn upstream(table: &UpstreamTable, folder: &Folder, problems: &mut Problems<'_>)
     let written = table.url.as_ref().map_or("https://login.microsoftonline.com", |url| url.value.as_str());
     let at = table.url.as_ref().map(|url| url.at.clone());
     let address = table.address.as_ref().and_then(|written| address("upstream.address", written, problems));
+    let dns = table.dns.as_ref().and_then(|written| self::address("upstream.dns", written, problems));
+    if let Some(both) = table.dns.as_ref().filter(|_| table.address.is_some()) {
+        let cause = "`upstream.dns` would never be asked: `upstream.address` says where to connect";
+        problems.push(Some(both.at.clone()), cause, Some("give one of the two".to_owned()));
+    }
     let extra_roots = table.ca.as_ref().map_or_else(Vec::new, |ca| roots(ca, folder, problems));
     let Some((tls, host, port)) = origin(written) else {
         let cause = format!(
@@ -263,7 +267,7 @@ fn upstream(table: &UpstreamTable, folder: &Folder, problems: &mut Problems<'_>)
         problems.push(at, cause, Some("a path, a query or a user name have no place here".to_owned()));
         return None;
     };
-    Some(Upstream { tls, host, port, address, extra_roots })
+    Some(Upstream { tls, http2: table.http2.unwrap_or(true), host, port, address, dns, extra_roots })
 }
 
 /// Scheme, host and port of a URL that has nothing else.

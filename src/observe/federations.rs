@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use jiff::SignedDuration;
 use prometheus::{Error, GaugeVec, IntCounter, IntCounterVec, Opts, Registry};
 
-use super::metrics::{increment, register, series};
+use super::family::{increment, register, series};
 use crate::verdict::{CheckId, Outcome, Verdict};
 
 /// How an unknown issuer is labelled.

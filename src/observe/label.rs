@@ -62,6 +62,8 @@ label!(
         Tls = "tls",
         /// No answer in time.
         Timeout = "timeout",
+        /// The upstream is this proxy itself.
+        Loop = "loop",
         /// The connection broke, or what came was no HTTP.
         Broken = "broken",
     }

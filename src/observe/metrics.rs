@@ -6,7 +6,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use jiff::SignedDuration;
 
-use prometheus::core::Collector;
 #[cfg(target_os = "linux")]
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
@@ -14,6 +13,7 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use super::family::{increment, register, series};
 use super::federations::Federations;
 use super::label::{Listener, Reload, Route, Unjudged, UpstreamFailure};
 use super::predictions::Predictions;
@@ -27,6 +27,9 @@ const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 /// 50 µs is a sound verdict, 1 s is worth a look.
 const JUDGE_BUCKETS: [f64; 13] =
     [0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
+
+/// An answer of 1 ms is one of the neighbourhood, of 10 s one that people wait for.
+const UPSTREAM_BUCKETS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
 /// The words that only the caller knows.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +52,8 @@ pub struct Metrics {
     in_flight: Vec<(Listener, IntGauge)>,
     bodies_unjudged: Vec<(Unjudged, IntCounter)>,
     upstream_errors: Vec<(UpstreamFailure, IntCounter)>,
+    /// One a class of the status, and one more for those that were not answered.
+    upstream_durations: Vec<Histogram>,
     replay_entries: IntGauge,
     replay_full: IntCounter,
     /// Asked at every scrape: assertions end without anybody asking.
@@ -107,6 +112,11 @@ impl Metrics {
         )?;
         let upstream =
             counters("upstream_errors_total", "Requests that the upstream did not answer, by reason.", &["reason"])?;
+        let durations =
+            opts("upstream_duration_seconds", "Time until the upstream's answer began, by what came of it.");
+        let durations = HistogramOpts::from(durations).buckets(UPSTREAM_BUCKETS.to_vec());
+        let durations = register(&registry, HistogramVec::new(durations, &["outcome"])?)?;
+        let outcomes = CLASSES.into_iter().chain(["error"]);
         let panics = opts("panics_total", "Panics caught while judging: each is a fault of this program.");
         let panics = register(&registry, IntCounter::with_opts(panics)?)?;
         // the store in memory never fails: the series is there for those who compare instances
@@ -169,6 +179,9 @@ impl Metrics {
             upstream_errors: series(UpstreamFailure::ALL, |reason| {
                 upstream.get_metric_with_label_values(&[reason.as_str()])
             })?,
+            upstream_durations: outcomes
+                .map(|outcome| durations.get_metric_with_label_values(&[outcome]))
+                .collect::<Result<_, _>>()?,
             panics,
             ready,
             not_ready: ArcSwap::from_pointee("starting"),
@@ -311,6 +324,14 @@ impl Metrics {
         increment(&self.upstream_errors, |known| known == reason);
     }
 
+    /// Tells how long the upstream took to begin an answer with this status; none if it did not.
+    pub fn upstream_answered(&self, status: Option<u16>, elapsed: Duration) {
+        let class = status.map_or(Some(CLASSES.len()), |status| usize::from(status / 100).checked_sub(2));
+        if let Some(histogram) = class.and_then(|class| self.upstream_durations.get(class)) {
+            histogram.observe(elapsed.as_secs_f64());
+        }
+    }
+
     /// Counts a panic that was caught.
     pub fn panic(&self) {
         self.panics.inc();
@@ -359,22 +380,5 @@ pub struct InFlight(Option<IntGauge>);
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.iter().for_each(IntGauge::dec);
-    }
-}
-
-/// Adds a family to the registry and hands it back.
-pub(super) fn register<C: Collector + Clone + 'static>(registry: &Registry, family: C) -> Result<C, Error> {
-    registry.register(Box::new(family.clone()))?;
-    Ok(family)
-}
-
-/// One series for every word: made here, at 0, so that the first failure is an increase.
-pub(super) fn series<W: Copy, S>(words: &[W], make: impl Fn(W) -> Result<S, Error>) -> Result<Vec<(W, S)>, Error> {
-    words.iter().map(|word| Ok((*word, make(*word)?))).collect()
-}
-
-pub(super) fn increment<W: Copy>(counters: &[(W, IntCounter)], is_it: impl Fn(W) -> bool) {
-    if let Some((_, counter)) = counters.iter().find(|(word, _)| is_it(*word)) {
-        counter.inc();
     }
 }

@@ -1,6 +1,7 @@
 //! What the running service tells: one event a happening, which is a log line and its metrics.
 
 mod event;
+mod family;
 mod federations;
 mod label;
 mod log;

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use prometheus::{Error, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
+use super::family::{increment, register, series};
 use super::label::{Reload, Source};
-use super::metrics::{increment, register, series};
 use super::setup::Setup;
 
 /// Labels of a series that comes and goes with its federation.

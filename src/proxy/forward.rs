@@ -1,16 +1,17 @@
-//! The way to the upstream: one place, connections kept, HTTP/1.1.
+//! The way to the upstream: one place, connections kept, HTTP/1.1 or 2.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::header::HOST;
 use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use hyper::{Request, Response, Uri, Version};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use rustls::RootCertStore;
@@ -18,6 +19,7 @@ use rustls_pki_types::ServerName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::{Body, RequestBroken};
+use super::place::{Loop, Place, PlaceError};
 use super::tls::{self, TlsError};
 use super::{Bounds, Upstream};
 use crate::observe::UpstreamFailure;
@@ -28,14 +30,15 @@ const IDLE_CONNECTIONS: usize = 64;
 const IDLE_TIME: Duration = Duration::from_secs(15);
 /// Bytes of one connection that wait to be sent or read; the head of an answer must fit.
 const BUFFER: usize = 64 * 1024;
+/// How often a connection that carries requests by HTTP/2 is asked whether it still lives.
+const HTTP2_PING: Duration = Duration::from_secs(20);
 
 /// The one upstream, and the connections to it.
 #[derive(Debug, Clone)]
 pub(super) struct Forward {
-    client: Client<HttpsConnector<HttpConnector>, Body>,
+    client: Client<HttpsConnector<Place>, Body>,
     scheme: Scheme,
-    /// Where to connect: requests differ in their `Host` alone.
-    authority: Authority,
+    place: Place,
     answer: Duration,
     /// One permit a request at the upstream.
     room: Arc<Semaphore>,
@@ -45,24 +48,21 @@ pub(super) struct Forward {
 pub(super) type Answered = (Response<Incoming>, OwnedSemaphorePermit);
 
 impl Forward {
-    pub(super) fn new(upstream: &Upstream, bounds: &Bounds) -> Result<Self, UpstreamError> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(bounds.connect));
-        let name = || UpstreamError::Name(upstream.host.clone());
-        let server_name = ServerName::try_from(upstream.host.clone()).map_err(|_| name())?;
+    /// The way to an upstream; `ours` is where this proxy listens itself.
+    pub(super) fn new(upstream: &Upstream, ours: Option<SocketAddr>, bounds: &Bounds) -> Result<Self, UpstreamError> {
+        let place = Place::new(upstream, ours, bounds.connect)?;
+        let server_name = ServerName::try_from(upstream.host.clone());
+        let server_name = server_name.map_err(|_| PlaceError::Name(upstream.host.clone()))?;
         let config = if upstream.tls { tls::client(&upstream.extra_roots)? } else { without_roots()? };
-        // HTTP/1.1 alone: the address is then no part of the message, and `Host` goes through as it came
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(config)
             .https_or_http()
             .with_server_name_resolver(FixedServerNameResolver::new(server_name))
-            .enable_http1()
-            .wrap_connector(tcp);
-        let authority = match upstream.address {
-            Some(address) => address.to_string(),
-            None => format!("{}:{}", upstream.host, upstream.port),
+            .enable_http1();
+        // without TLS nothing tells whether the other side speaks HTTP/2
+        let connector = match upstream.tls && upstream.http2 {
+            true => connector.enable_http2().wrap_connector(place.clone()),
+            false => connector.wrap_connector(place.clone()),
         };
         Ok(Self {
             client: Client::builder(TokioExecutor::new())
@@ -70,19 +70,32 @@ impl Forward {
                 .pool_idle_timeout(IDLE_TIME)
                 .pool_max_idle_per_host(IDLE_CONNECTIONS)
                 .http1_max_buf_size(BUFFER)
+                .timer(TokioTimer::new())
+                .http2_keep_alive_interval(HTTP2_PING)
+                .http2_adaptive_window(true)
                 .build(connector),
             scheme: if upstream.tls { Scheme::HTTPS } else { Scheme::HTTP },
-            authority: authority.parse().map_err(|_| name())?,
+            place,
             answer: bounds.answer,
             room: Arc::new(Semaphore::new(bounds.forwarded)),
         })
+    }
+
+    /// Whether requests would come back to us.
+    ///
+    /// # Errors
+    /// The address at which they would.
+    pub(super) async fn leads_elsewhere(&self) -> Result<(), UpstreamError> {
+        self.place.loops().await.map_or(Ok(()), |address| Err(UpstreamError::Loop(Loop(address).to_string())))
     }
 
     /// Sends a request whose headers are ready, and waits for the head of the answer.
     pub(super) async fn send(&self, mut parts: Parts, body: Body) -> Result<Answered, Failure> {
         let mut target = hyper::http::uri::Parts::default();
         target.scheme = Some(self.scheme.clone());
-        target.authority = Some(self.authority.clone());
+        // the connector knows the way: the name is for HTTP/2, where it is part of the message
+        let host = parts.headers.get(HOST).map(|host| Authority::try_from(host.as_bytes()));
+        target.authority = host.and_then(Result::ok);
         target.path_and_query =
             Some(parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
         parts.uri = Uri::from_parts(target).map_err(|error| Failure::broken(error.to_string()))?;
@@ -142,6 +155,9 @@ fn reason(error: &hyper_util::client::legacy::Error) -> Option<UpstreamFailure> 
         if error.is::<RequestBroken>() {
             return None;
         }
+        if error.is::<Loop>() {
+            return Some(UpstreamFailure::Loop);
+        }
         if error.is::<rustls::Error>() {
             return Some(UpstreamFailure::Tls);
         }
@@ -182,10 +198,19 @@ fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'sta
 /// Why no upstream can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
-    /// A name that nothing can have.
-    #[error("expected a host name for the upstream, got `{0}`")]
-    Name(String),
+    /// A name that nothing can have, or a DNS server that cannot be asked.
+    #[error("{0}")]
+    Place(String),
+    /// It is this proxy itself.
+    #[error("{0}")]
+    Loop(String),
     /// TLS cannot be spoken.
     #[error(transparent)]
     Tls(#[from] TlsError),
+}
+
+impl From<PlaceError> for UpstreamError {
+    fn from(error: PlaceError) -> Self {
+        Self::Place(error.to_string())
+    }
 }

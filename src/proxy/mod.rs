@@ -13,6 +13,7 @@ mod headers;
 mod judging;
 mod keeping;
 mod minting;
+mod place;
 mod reverse;
 mod route;
 mod service;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub upstream: Upstream,
     /// The certificate that browsers are shown.
     pub certificate: Option<ServerCertificate>,
+    /// Where the proxy itself listens: no place to forward to.
+    pub ours: Option<SocketAddr>,
     /// Bytes of one body that is judged.
     pub body_bytes: usize,
     /// Bounds on what a peer may take.
@@ -69,8 +72,12 @@ pub struct Upstream {
     pub host: String,
     /// The port.
     pub port: u16,
+    /// Whether HTTP/2 is offered to it; it goes by TLS alone.
+    pub http2: bool,
     /// Where to connect instead of what the name resolves to.
     pub address: Option<SocketAddr>,
+    /// The DNS server that is asked for the name instead of the machine's resolver.
+    pub dns: Option<SocketAddr>,
     /// Certificates in DER that are trusted beside the machine's own.
     pub extra_roots: Vec<Vec<u8>>,
 }

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Bytes, Incoming};
@@ -88,10 +89,10 @@ impl Proxy {
     /// Deals with requests by other settings from now on; the bounds stay. Whatever is being answered goes on by the old ones.
     ///
     /// # Errors
-    /// The upstream cannot be used; nothing has changed then.
-    pub fn renew(&self, settings: Settings, inspector: Inspector) -> Result<(), UpstreamError> {
+    /// The upstream cannot be used, or is this proxy itself; nothing has changed then.
+    pub async fn renew(&self, settings: Settings, inspector: Inspector) -> Result<(), UpstreamError> {
         let least = least(&settings);
-        self.terms.replace(settings, inspector)?;
+        self.terms.replace(settings, inspector).await?;
         self.budget.at_least(least);
         Ok(())
     }
@@ -104,6 +105,14 @@ impl Proxy {
     /// Waits until every message that was taken in is judged.
     pub async fn drained(&self) {
         self.judging.drained().await;
+    }
+
+    /// Whether what is forwarded goes elsewhere than to this proxy, as far as can be told today.
+    ///
+    /// # Errors
+    /// The address at which it would come back.
+    pub async fn leads_elsewhere(&self) -> Result<(), UpstreamError> {
+        self.terms.now().forward.leads_elsewhere().await
     }
 
     /// Counts a panic outside the judge: it took a connection with it, and nothing else.
@@ -259,7 +268,14 @@ impl Proxy {
     ) -> Response<Body> {
         headers::prepare_request(&mut parts.headers, host);
         let Held { terms, in_flight } = held;
-        match terms.forward.send(parts, body).await {
+        let asked_at = Instant::now();
+        let answered = terms.forward.send(parts, body).await;
+        // a client that broke off says nothing about the upstream
+        if answered.as_ref().err().is_none_or(|failure| failure.reason.is_some()) {
+            let status = answered.as_ref().ok().map(|(response, _)| response.status().as_u16());
+            self.metrics.upstream_answered(status, asked_at.elapsed());
+        }
+        match answered {
             Ok((response, room)) => {
                 let (mut parts, body) = response.into_parts();
                 headers::strip_hop_by_hop(&mut parts.headers);
@@ -290,6 +306,7 @@ impl Proxy {
                 tracing::warn!(request_id = id, reason = reason.as_str(), error, "the upstream did not answer");
                 let (status, sentence) = match reason {
                     UpstreamFailure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The upstream did not answer in time."),
+                    UpstreamFailure::Loop => (StatusCode::BAD_GATEWAY, "The upstream is this proxy itself."),
                     _ => (StatusCode::BAD_GATEWAY, "The upstream could not be reached."),
                 };
                 answer::sentence(status, sentence, request_id)

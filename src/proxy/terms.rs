@@ -18,23 +18,26 @@ pub(super) struct Terms {
 impl Terms {
     /// The first terms.
     pub(super) fn new(settings: Settings, inspector: Inspector) -> Result<Self, UpstreamError> {
-        Ok(Self { forward: Forward::new(&settings.upstream, &settings.bounds)?, settings, inspector })
+        Ok(Self { forward: Forward::new(&settings.upstream, settings.ours, &settings.bounds)?, settings, inspector })
     }
 
     /// The terms after `old` ones. What stays the same is kept: connections to the upstream, and sessions of TLS. So are the
-    /// bounds, and the certificate where there is no other.
-    fn after(old: &Self, settings: Settings, inspector: Inspector) -> Result<Self, UpstreamError> {
+    /// bounds, the listener, and the certificate where there is no other.
+    async fn after(old: &Self, settings: Settings, inspector: Inspector) -> Result<Self, UpstreamError> {
         let forward = if settings.upstream == old.settings.upstream {
             old.forward.clone()
         } else {
-            Forward::new(&settings.upstream, &old.settings.bounds)?
+            let forward = Forward::new(&settings.upstream, old.settings.ours, &old.settings.bounds)?;
+            forward.leads_elsewhere().await?;
+            forward
         };
         let known = old.settings.certificate.as_ref();
         let certificate = match settings.certificate {
             Some(certificate) => Some(certificate.or_same(known)),
             None => known.cloned(),
         };
-        Ok(Self { settings: Settings { certificate, bounds: old.settings.bounds, ..settings }, forward, inspector })
+        let (ours, bounds) = (old.settings.ours, old.settings.bounds);
+        Ok(Self { settings: Settings { certificate, ours, bounds, ..settings }, forward, inspector })
     }
 }
 
@@ -52,8 +55,8 @@ impl InForce {
     }
 
     /// Puts other terms in force; whoever took the old ones goes on with them.
-    pub(super) fn replace(&self, settings: Settings, inspector: Inspector) -> Result<(), UpstreamError> {
-        let terms = Terms::after(&self.now(), settings, inspector)?;
+    pub(super) async fn replace(&self, settings: Settings, inspector: Inspector) -> Result<(), UpstreamError> {
+        let terms = Terms::after(&self.now(), settings, inspector).await?;
         self.0.store(Arc::new(terms));
         Ok(())
     }

@@ -12,6 +12,7 @@ mod memory;
 #[cfg(unix)]
 mod process;
 mod reload;
+mod upstream;
 mod wire;
 
 use hyper::header::{CONTENT_TYPE, HOST};
@@ -215,12 +216,12 @@ async fn a_dead_upstream_is_a_502_and_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_is_believed_by_its_certificate_alone() {
-    let bench = Bench::with_tls_upstream(true).await;
+    let bench = Bench::with_tls_upstream(true, "").await;
     assert_eq!(bench.client(Speak::Http1).await.send(post("/a"), full("x")).await.status, StatusCode::OK);
     assert_eq!(bench.seen()[0].headers[HOST], HOST_NAME);
     bench.stop().await;
 
-    let bench = Bench::with_tls_upstream(false).await;
+    let bench = Bench::with_tls_upstream(false, "").await;
     assert_eq!(bench.client(Speak::Http1).await.send(post("/a"), full("x")).await.status, StatusCode::BAD_GATEWAY);
     assert!(metric(&bench, "samlgate_upstream_errors_total{reason=\"tls\"} 1"));
     bench.stop().await;
@@ -247,6 +248,7 @@ async fn every_series_is_there_before_anything_happens() {
         "samlgate_replay_entries 0",
         "samlgate_replay_full_total 0",
         "samlgate_replay_store_errors_total 0",
+        "samlgate_upstream_duration_seconds_count{outcome=\"error\"} 0",
         "samlgate_panics_total 0",
         "samlgate_ready 1",
     ] {

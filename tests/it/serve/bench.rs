@@ -11,7 +11,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::HeaderMap;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use jiff::Timestamp;
 use rustls_pki_types::pem::PemObject as _;
@@ -117,6 +117,7 @@ fn clock() -> Timestamp {
 pub(crate) struct Seen {
     pub(crate) method: String,
     pub(crate) target: String,
+    pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
@@ -242,13 +243,14 @@ impl Bench {
         Self::before("", &format!("url = \"http://{address}\""), inspector, Record::default(), |_| {}).await
     }
 
-    pub(super) async fn with_tls_upstream(trusted: bool) -> Self {
+    /// Before an upstream that speaks TLS, and is trusted or not; `also` goes into its section.
+    pub(super) async fn with_tls_upstream(trusted: bool, also: &str) -> Self {
         let record = Record::default();
         let made = rcgen::generate_simple_self_signed([HOST_NAME.to_owned()]).unwrap();
         let (pem, key) = (made.cert.pem(), made.signing_key.serialize_pem());
         let address = upstream(Arc::clone(&record), Some(acceptor(&pem, &key))).await;
         // the name is asked nowhere: the address is given
-        let url = format!("url = \"https://{HOST_NAME}\"\naddress = \"{address}\"\nca = \"root.pem\"");
+        let url = format!("url = \"https://{HOST_NAME}\"\naddress = \"{address}\"\nca = \"root.pem\"\n{also}");
         let other = rcgen::generate_simple_self_signed([HOST_NAME.to_owned()]).unwrap().cert.pem();
         let root = if trusted { pem } else { other };
         Self::before("", &url, panicking(), record, |folder| {
@@ -257,7 +259,7 @@ impl Bench {
         .await
     }
 
-    async fn before(
+    pub(super) async fn before(
         settings: &str,
         upstream: &str,
         inspector: Inspector,
@@ -422,7 +424,15 @@ impl Answer {
 
 /// Sends these bytes and reads until the other side closes.
 pub(super) async fn raw(bench: &Bench, request: &str) -> String {
-    let mut stream = bench.tls(Speak::Http1).await;
+    exchange(bench.tls(Speak::Http1).await, request).await
+}
+
+/// The same without TLS, to a listener anywhere.
+pub(super) async fn raw_at(address: std::net::SocketAddr, request: &str) -> String {
+    exchange(TcpStream::connect(address).await.unwrap(), request).await
+}
+
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> String {
     let mut answer = Vec::new();
     // a connection that is cut instead of closed has given its answer all the same
     let _ = stream.write_all(request.as_bytes()).await;
@@ -432,7 +442,7 @@ pub(super) async fn raw(bench: &Bench, request: &str) -> String {
 
 pub(crate) fn acceptor(pem: &str, key: &str) -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
@@ -441,6 +451,7 @@ pub(crate) fn acceptor(pem: &str, key: &str) -> TlsAcceptor {
             PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
         )
         .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     TlsAcceptor::from(Arc::new(config))
 }
 
@@ -482,13 +493,19 @@ async fn answer_all<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: 
         async move {
             let (parts, body) = request.into_parts();
             let body = body.collect().await?.to_bytes().to_vec();
-            let seen =
-                Seen { method: parts.method.to_string(), target: parts.uri.to_string(), headers: parts.headers, body };
+            let seen = Seen {
+                method: parts.method.to_string(),
+                target: parts.uri.to_string(),
+                version: parts.version,
+                headers: parts.headers,
+                body,
+            };
             let response = reply(&seen);
             record.lock().unwrap().push(seen);
             Ok::<_, hyper::Error>(response)
         }
     });
     // clients of a test go away when they have seen enough
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+    let _ = server.serve_connection(TokioIo::new(stream), service).await;
 }
