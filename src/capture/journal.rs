@@ -265,3 +265,78 @@ pub enum CaptureError {
         source: io::Error,
     },
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const LINE: &[u8] = b"{\"type\":\"verdict\",\"time\":\"2026-11-23T12:00:00Z\"}\n";
+
+    fn journal(file: &Path) -> Journal {
+        let max_age = Duration::from_secs(7 * 3600);
+        let settings = Settings { file: file.to_owned(), raw: false, max_size: 1_000, max_age, durable: false };
+        Journal::open(&settings).unwrap()
+    }
+
+    fn files(folder: &tempfile::TempDir) -> usize {
+        fs::read_dir(folder.path()).unwrap().count()
+    }
+
+    #[test]
+    fn a_file_is_changed_when_it_is_old_and_removed_when_its_lines_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = journal(&folder.path().join("verdicts.jsonl"));
+        let now = Timestamp::now();
+        let later = |minutes| now + SignedDuration::from_mins(minutes);
+        assert!(journal.write(LINE, now).unwrap().beside.is_none());
+        journal.write(LINE, later(59)).unwrap();
+        assert_eq!(files(&folder), 1);
+        journal.tidy(later(60)).unwrap();
+        journal.write(LINE, later(61)).unwrap();
+        journal.tidy(later(61)).unwrap();
+        assert_eq!(files(&folder), 2);
+        // six hours after its last line, which had it for an hour
+        journal.tidy(later(7 * 60)).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        journal.write(LINE, later(7 * 60)).unwrap();
+        assert_eq!(fs::read(folder.path().join("verdicts.jsonl")).unwrap(), LINE);
+    }
+
+    #[test]
+    fn a_file_of_before_goes_on_behind_its_last_whole_line_with_its_age() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("verdicts.jsonl");
+        let long = [LINE, &[b'x'; 200_000]].concat();
+        fs::write(&file, long).unwrap();
+        let mut journal = journal(&file);
+        assert_eq!(fs::read(&file).unwrap(), LINE);
+        let began: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        journal.write(LINE, began + SignedDuration::from_mins(59)).unwrap();
+        assert_eq!((files(&folder), fs::read(&file).unwrap()), (1, [LINE, LINE].concat()));
+        journal.write(LINE, began + SignedDuration::from_mins(60)).unwrap();
+        assert_eq!((files(&folder), fs::read(&file).unwrap()), (2, LINE.to_vec()));
+    }
+
+    #[test]
+    fn a_line_longer_than_a_file_has_a_file_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = journal(&folder.path().join("verdicts"));
+        for _ in 0..3 {
+            journal.write(&[b'x'; 2_000], Timestamp::now()).unwrap();
+        }
+        assert_eq!(files(&folder), 3);
+    }
+
+    #[test]
+    fn two_journals_do_not_share_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("verdicts.jsonl");
+        let first = journal(&file);
+        assert!(matches!(Open::new(&file), Err(CaptureError::Taken(_))));
+        drop(first);
+        assert!(Open::new(&file).is_ok());
+    }
+}

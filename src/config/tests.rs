@@ -173,3 +173,29 @@ fn the_schema_knows_every_section() {
     }
     assert_eq!(schema.get("additionalProperties"), Some(&false.into()));
 }
+
+#[test]
+fn a_capture_has_its_defaults_and_its_bounds() {
+    let folder = folder();
+    let of = |text: &str| parse(&folder, &(text.to_owned() + &federation("")));
+    let config = of("[capture]\nfile = \"verdicts.jsonl\"\nraw = true\ndurable = true\n").unwrap();
+    let capture = config.capture.unwrap();
+    assert_eq!(capture.file, folder.path().join("verdicts.jsonl"));
+    assert_eq!((capture.max_size, capture.max_age.as_secs()), (100 << 20, 7 * 86_400));
+    // nothing waits for a verdict in `observe`
+    assert!(capture.raw && !capture.durable);
+    assert!(config.notes.iter().filter(|note| note.starts_with("`capture.")).count() == 2, "{:?}", config.notes);
+    let config = of("mode = \"enforce\"\n[capture]\nfile = \"a\"\ndurable = true\n").unwrap();
+    assert!(config.capture.unwrap().durable);
+
+    let wrong = of("[capture]\nmax_size = 0\nmax_age = \"0s\"\n").unwrap_err();
+    let causes: Vec<_> = wrong.problems.iter().map(|problem| problem.cause.as_str()).collect();
+    assert_eq!(
+        causes,
+        [
+            "`capture.file`: expected the file that verdicts are kept in",
+            "`capture.max_size`: expected more than 0",
+            "`capture.max_age`: expected more than 0"
+        ]
+    );
+}

@@ -1,19 +1,18 @@
 //! A panic while a request is answered: it costs that request its answer, and nobody else anything.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::task::Poll;
 
 /// What comes of a future, or none if it panics. What it held is dropped then; what it shared with others is behind locks that
 /// survive a panic.
-pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+pub(super) fn caught<F: Future>(future: F) -> impl Future<Output = Option<F::Output>> {
+    // on the heap, or whoever waits for it would hold it twice
+    let mut future = Box::pin(future);
+    std::future::poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Some),
         // the hook has told where
         Err(_) => Poll::Ready(None),
     })
-    .await
 }
 
 #[cfg(test)]

@@ -35,21 +35,19 @@ impl Process {
 
     /// The same; `listen` ends that section, and may begin others.
     pub(super) fn start_with(folder: &Path, settings: &str, listen: &str, upstream: SocketAddr) -> Self {
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-        let config = folder.join("samlgate.toml");
-        let text = format!(
-            "environment = \"test\"\n{settings}\n[listen]\nreverse = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{listen}\
-             [upstream]\nurl = \"http://{upstream}\"\n[[federation]]\ndomain = \"domain.company\"\n\
-             issuer = \"https://authentik.company/application/saml/m365/metadata/\"\ncertificates = [{:?}]\n",
-            fixtures.join("certificates/current.cer")
-        );
-        fs::write(&config, text).unwrap();
+        let config = configured(folder, settings, listen, upstream);
+        let mut command = Command::new("sh");
         // a file that may not grow is an error then, as on a disk, and not a signal
-        let mut child = Command::new("sh")
-            .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]);
+        Self::run(command, &config)
+    }
+
+    /// The same by a command of the caller's, to which the program and its arguments are added.
+    fn run(mut command: Command, config: &Path) -> Self {
+        let mut child = command
             .arg(assert_cmd::cargo::cargo_bin!("samlgate"))
             .args(["serve", "--config"])
-            .arg(&config)
+            .arg(config)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -118,6 +116,20 @@ impl Process {
             std::thread::yield_now();
         }
     }
+}
+
+/// Writes a configuration.
+fn configured(folder: &Path, settings: &str, listen: &str, upstream: SocketAddr) -> PathBuf {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let config = folder.join("samlgate.toml");
+    let text = format!(
+        "environment = \"test\"\n{settings}\n[listen]\nreverse = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{listen}\
+         [upstream]\nurl = \"http://{upstream}\"\n[[federation]]\ndomain = \"domain.company\"\n\
+         issuer = \"https://authentik.company/application/saml/m365/metadata/\"\ncertificates = [{:?}]\n",
+        fixtures.join("certificates/current.cer")
+    );
+    fs::write(&config, text).unwrap();
+    config
 }
 
 impl Drop for Process {
@@ -302,4 +314,90 @@ async fn a_second_signal_ends_the_grace_at_once() {
     process.signal(Signal::INT);
     assert_eq!(process.ended(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+/// A disk of its own, mounted where only the program sees it.
+#[cfg(target_os = "linux")]
+struct Disk {
+    folder: PathBuf,
+    stage: Stage,
+}
+
+#[cfg(target_os = "linux")]
+impl Disk {
+    /// The program on a disk of these options, or none where nothing may be mounted.
+    async fn with(options: &str, settings: &str) -> Option<(Self, Process)> {
+        let may_mount = Command::new("unshare").args(["--mount", "true"]).status().is_ok_and(|status| status.success());
+        if !may_mount {
+            return None;
+        }
+        let stage = Stage::new().await;
+        let folder = stage.folder.path().join("disk");
+        fs::create_dir(&folder).unwrap();
+        let settings = format!("{settings}[capture]\nfile = \"disk/verdicts.jsonl\"\n");
+        let config = configured(stage.folder.path(), &settings, "tls = false\n", stage.upstream);
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", "mount -t tmpfs -o \"$0\" none \"$1\" && shift && exec \"$@\"", options]);
+        command.arg(&folder);
+        Some((Self { folder, stage }, Process::run(command, &config)))
+    }
+
+    fn remount(&self, process: &Process, options: &str) {
+        let mut command = Command::new("nsenter");
+        command.args(["--mount", "--target", &process.child.id().to_string(), "mount", "-o"]);
+        let status = command.arg(format!("remount,{options}")).arg(&self.folder).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Every line, each of which is whole.
+    fn lines(&self, process: &Process) -> usize {
+        let file = self.folder.join("verdicts.jsonl");
+        let seen = Path::new("/proc").join(process.child.id().to_string()).join("root");
+        let Ok(text) = fs::read_to_string(seen.join(file.strip_prefix("/").unwrap())) else { return 0 };
+        text.lines().map(|line| serde_json::from_str::<Value>(line).map_err(|_| line.to_owned()).unwrap()).count()
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_disk_that_is_full_and_grows_is_written_again() {
+    let Some((disk, process)) = Disk::with("size=16k", "").await else { return };
+    let mut client = process.client().await;
+    let lose = async {
+        while process.metric("samlgate_capture_dropped_total").await < 5 {
+            assert_eq!(sign_in(&mut client).await, StatusCode::OK);
+        }
+    };
+    tokio::time::timeout(PATIENCE, lose).await.unwrap();
+    let before = disk.lines(&process);
+    assert!(before > 0);
+    disk.remount(&process, "size=1m");
+    let recover = async {
+        while disk.lines(&process) <= before {
+            assert_eq!(sign_in(&mut client).await, StatusCode::OK);
+        }
+    };
+    tokio::time::timeout(PATIENCE, recover).await.unwrap();
+    assert!(disk.stage.record.lock().unwrap().len() > before / 2);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_read_only_at_the_start_stops_nobody() {
+    let Some((disk, process)) = Disk::with("size=1m,ro", "").await else { return };
+    let mut client = process.client().await;
+    let lose = async {
+        while process.metric("samlgate_capture_dropped_total").await < 5 {
+            assert_eq!(sign_in(&mut client).await, StatusCode::OK);
+        }
+    };
+    tokio::time::timeout(PATIENCE, lose).await.unwrap();
+    assert_eq!(disk.lines(&process), 0);
+    disk.remount(&process, "rw");
+    let recover = async {
+        while disk.lines(&process) == 0 {
+            assert_eq!(sign_in(&mut client).await, StatusCode::OK);
+        }
+    };
+    tokio::time::timeout(PATIENCE, recover).await.unwrap();
 }
