@@ -1,10 +1,15 @@
 //! The wiring: from a configuration to a running service, for `serve` and the tests alike.
 
+mod demo;
 mod descriptors;
 mod files;
+mod lab;
 mod memory;
 mod reload;
 mod signals;
+
+pub use demo::{Addresses, Demo, DemoError, SignedIn, Told, demo};
+pub use lab::lab;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

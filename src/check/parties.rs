@@ -77,7 +77,8 @@ fn one_issuer(facts: &Facts<'_>, issuer: &Value<'_>, place: &str, findings: &mut
 /// The configured issuer that looks most like this one.
 fn nearest<'a>(text: &str, issuers: &[&'a str]) -> Option<&'a str> {
     let common = |issuer: &str| issuer.bytes().zip(text.bytes()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
-    issuers.iter().copied().max_by_key(|issuer| common(issuer))
+    // of several, the first
+    issuers.iter().rev().copied().max_by_key(|issuer| common(issuer))
 }
 
 fn without_scheme(text: &str) -> &str {

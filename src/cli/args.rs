@@ -1,11 +1,14 @@
 //! The arguments as written: commands, flags and their help.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::{SignedDuration, Timestamp};
+
+use super::lab_args::{LabCommand, MintArguments};
 
 /// samlgate judges SAML sign-ins to Microsoft Entra ID as Entra would, and says how to mend what is broken.
 #[derive(Debug, Parser)]
@@ -56,6 +59,13 @@ pub(super) enum Command {
     Config(ConfigCommand),
     /// Run the proxy
     Serve(ServeArguments),
+    /// Show the proxy at work: a whole federation on this machine, no file, no network
+    Demo(DemoArguments),
+    /// Make signed test responses, sound or with named faults
+    Mint(Box<MintArguments>),
+    /// Run one of the fake ends alone: an identity provider, or Entra
+    #[command(subcommand)]
+    Lab(LabCommand),
     /// Make a test CA that may speak for the intercepted hosts alone
     Ca(CaArguments),
     /// Print a completion script for a shell
@@ -185,6 +195,28 @@ pub(super) struct ServeArguments {
     pub(super) config: PathBuf,
 }
 
+/// Show the proxy at work. A test CA, a fake identity provider and a fake Entra run on this machine, with the proxy between them;
+/// sound and broken sign-ins go through it, and what was predicted is compared with what the fake Entra answers. Then everything
+/// stays open for sign-ins of your own, until SIGTERM or SIGINT.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 every sign-in came out as it should · 1 one did not · 2 trouble\n\nExample: samlgate demo --once"
+)]
+pub(super) struct DemoArguments {
+    /// End after the sign-ins
+    #[arg(long)]
+    pub(super) once: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Where the proxy listens; port 0 is a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(super) listen: SocketAddr,
+    /// Where its metrics are
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(super) admin: SocketAddr,
+}
+
 /// Make a test CA, by which `serve` mints the certificate that browsers are shown. It is name-constrained: clients that trust it
 /// believe it for these hosts (and names below them) and for no other.
 #[derive(Debug, Args)]
@@ -210,7 +242,7 @@ pub(super) struct CompletionsArguments {
     pub(super) shell: Shell,
 }
 
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| "expected an instant with its offset, as 2026-11-23T12:00:00Z".to_owned())
 }
 

@@ -1,7 +1,6 @@
 //! `samlgate ca`: a test CA, written where nothing is yet.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -11,6 +10,7 @@ use rustls_pki_types::pem::PemObject as _;
 use super::Ending;
 use super::args::CaArguments;
 use super::escape;
+use super::new_file::{self, Readers};
 use super::terminal::{self, Terminal, Tone, Trouble};
 use crate::dsig::Certificate;
 use crate::proxy::Authority;
@@ -29,8 +29,8 @@ pub(super) fn run(arguments: &CaArguments, terminal: &Terminal) -> Result<Ending
     let created =
         Authority::create(&arguments.host, Timestamp::now(), arguments.days).map_err(|error| cannot(&error))?;
     // the key first: a certificate without its key would be trusted for nothing
-    write_new(&key_file, created.key.as_bytes(), 0o600)?;
-    if let Err(trouble) = write_new(&certificate_file, created.certificate.as_bytes(), 0o644) {
+    new_file::write(&key_file, created.key.as_bytes(), Readers::Owner)?;
+    if let Err(trouble) = new_file::write(&certificate_file, created.certificate.as_bytes(), Readers::Everybody) {
         // a key that nothing goes with is of no use to anybody
         let _ = fs::remove_file(&key_file);
         return Err(trouble);
@@ -53,19 +53,4 @@ pub(super) fn run(arguments: &CaArguments, terminal: &Terminal) -> Result<Ending
     );
     terminal::print_all(&out)?;
     Ok(Ending::Well)
-}
-
-/// Writes a file that is not there yet, with these permissions from its first moment.
-fn write_new(file: &Path, bytes: &[u8], mode: u32) -> Result<(), Trouble> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    #[cfg(not(unix))]
-    let _ = mode;
-    let written = options.open(file).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(|error: io::Error| Trouble::new(format!("{} cannot be written: {error}", file.display())))
 }

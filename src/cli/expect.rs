@@ -16,10 +16,10 @@ use crate::tenant::{self, Directory, Federation, MfaBehavior, Protocol, Register
 use crate::verdict::{Detail, Show};
 
 /// What every AudienceRestriction must contain, worldwide.
-const AUDIENCE: &str = "urn:federation:MicrosoftOnline";
+pub(super) const AUDIENCE: &str = "urn:federation:MicrosoftOnline";
 
 /// Where responses go, worldwide.
-const ACS: &str = "https://login.microsoftonline.com/login.srf";
+pub(super) const ACS: &str = "https://login.microsoftonline.com/login.srf";
 
 /// What to judge by.
 #[derive(Debug)]
@@ -114,7 +114,8 @@ fn explicit_keys(files: &[std::path::PathBuf]) -> Result<Vec<RegisteredKey>, Tro
     files.iter().map(|file| registered(&certificate(file)?, false, file)).collect()
 }
 
-fn certificate(file: &Path) -> Result<Vec<u8>, Trouble> {
+/// The certificate of a file, in DER.
+pub(super) fn certificate(file: &Path) -> Result<Vec<u8>, Trouble> {
     tenant::certificate(&read(file)?).map(|input| input.der).map_err(|error| refused(file, &error).hint(error.hint()))
 }
 
@@ -160,7 +161,8 @@ fn of_metadata(metadata: IdpMetadata, file: &Path, keys_wanted: bool) -> Result<
     Ok(Held { keys: keys.collect::<Result<_, _>>()?, issuer: Some(metadata.entity_id), ..Held::default() })
 }
 
-fn users(file: &Path, terminal: &Terminal) -> Result<Arc<Directory>, Trouble> {
+/// The users of a file.
+pub(super) fn users(file: &Path, terminal: &Terminal) -> Result<Arc<Directory>, Trouble> {
     let loaded = Directory::load(&read(file)?).map_err(|error| refused(file, &error).hint(error.hint()))?;
     for note in &loaded.notes {
         let text = note.text().to_string_for(Show::Personal);
@@ -169,7 +171,8 @@ fn users(file: &Path, terminal: &Terminal) -> Result<Arc<Directory>, Trouble> {
     Ok(Arc::new(loaded.directory))
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Trouble> {
+/// The bytes of a file.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Trouble> {
     fs::read(file).map_err(|error| Trouble::new(format!("cannot read {}: {error}", file.display())))
 }
 

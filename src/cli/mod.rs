@@ -6,16 +6,22 @@ mod capture_file;
 mod completions;
 mod config_file;
 mod decode;
+mod demo;
 mod detect;
 mod escape;
 mod expect;
 mod explain;
 mod form;
 mod input;
+mod lab;
+mod lab_args;
+mod mint;
+mod new_file;
 mod ordered;
 mod pretty;
 mod report;
 mod serve;
+mod signing;
 mod summary;
 mod terminal;
 mod verdict_lines;
@@ -79,6 +85,9 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Ending, Trouble> {
         Command::Explain(arguments) => explain::run(&arguments, terminal),
         Command::Config(command) => config_file::run(&command, terminal),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments, terminal),
+        Command::Mint(arguments) => mint::run(&arguments, terminal),
+        Command::Lab(command) => lab::run(&command, terminal),
         Command::Ca(arguments) => ca::run(&arguments, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
     }

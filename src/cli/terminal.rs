@@ -119,6 +119,13 @@ impl Terminal {
         say(&text);
     }
 
+    /// Prints talk as it is, unless nothing is to be said.
+    pub(super) fn talk(&self, text: &str) {
+        if !self.quiet {
+            say(text);
+        }
+    }
+
     /// Prints a line between several outputs, unless nothing is to be said.
     pub(super) fn heading(&self, heading: &str) {
         if !self.quiet {

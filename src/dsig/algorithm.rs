@@ -90,8 +90,13 @@ const SIGNATURES: [(&str, &str, SignatureScheme, Hash); 11] = {
 };
 
 impl SignatureAlgorithm {
+    /// The algorithm of this short name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::all().find(|algorithm| algorithm.as_str() == name)
+    }
+
     /// Every algorithm that is judged.
-    pub(super) fn all() -> impl Iterator<Item = Self> {
+    pub fn all() -> impl Iterator<Item = Self> {
         SIGNATURES.into_iter().map(|(_, _, scheme, hash)| Self { scheme, hash })
     }
 

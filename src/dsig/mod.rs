@@ -8,6 +8,7 @@ mod key;
 mod key_info;
 mod near_miss;
 mod sign;
+mod template;
 mod verify;
 
 pub use algorithm::{Hash, SignatureAlgorithm, SignatureScheme};
@@ -19,4 +20,5 @@ pub use key::{Certificate, KeyError, KeyKind, TrustedKey};
 pub use key_info::NamedCertificate;
 pub use near_miss::NearMiss;
 pub use sign::{Manner, SignError, SigningKey, sign};
+pub use template::{KeyInfoForm, Layout};
 pub use verify::{Context, Examined, Signatures, Signed, verify};

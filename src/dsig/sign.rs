@@ -5,7 +5,8 @@ use std::sync::Arc;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair,
-    KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+    KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
+    RsaEncoding, RsaKeyPair,
 };
 use base64_simd::STANDARD as BASE64;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -14,10 +15,9 @@ use super::algorithm::{Hash, SignatureAlgorithm, SignatureScheme};
 use super::digest::{CanonicalError, digest};
 use super::grammar::DS;
 use super::key::{KeyError, KeyKind, TrustedKey};
+use super::template::{self, KeyInfoForm, Layout, Template};
 use crate::limits::Limits;
 use crate::xml::{self, Canonical, Document, NodeId, XmlError};
-
-const EXCLUSIVE: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 
 /// A private key with its certificate.
 #[derive(Clone)]
@@ -38,13 +38,17 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// A private key (PKCS #8, DER) and the certificate (DER) that goes with it.
-    pub fn from_pkcs8(pkcs8: &[u8], certificate: &[u8]) -> Result<Self, SignError> {
+    /// A private key (DER: PKCS #8, PKCS #1 or SEC 1) and the certificate (DER) that goes with it.
+    pub fn from_der(private: &[u8], certificate: &[u8]) -> Result<Self, SignError> {
         let trusted = TrustedKey::from_der(certificate)?;
         let rejected = |error: aws_lc_rs::error::KeyRejected| SignError::Key(error.to_string());
-        let ecdsa = |algorithm| EcdsaKeyPair::from_pkcs8(algorithm, pkcs8).map(Private::Ecdsa).map_err(rejected);
+        let ecdsa =
+            |algorithm| EcdsaKeyPair::from_private_key_der(algorithm, private).map(Private::Ecdsa).map_err(rejected);
         let private = match trusted.kind() {
-            KeyKind::Rsa { .. } => RsaKeyPair::from_pkcs8(pkcs8).map(Private::Rsa).map_err(rejected)?,
+            KeyKind::Rsa { .. } => {
+                let pair = RsaKeyPair::from_pkcs8(private).or_else(|_| RsaKeyPair::from_der(private));
+                pair.map(Private::Rsa).map_err(rejected)?
+            }
             KeyKind::P256 => ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING)?,
             KeyKind::P384 => ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING)?,
             KeyKind::P521 => ecdsa(&ECDSA_P521_SHA512_FIXED_SIGNING)?,
@@ -66,7 +70,7 @@ impl SigningKey {
     }
 
     /// The algorithm that goes with this key.
-    fn algorithm(&self) -> SignatureAlgorithm {
+    pub fn algorithm(&self) -> SignatureAlgorithm {
         let (scheme, hash) = match self.trusted.kind() {
             KeyKind::Rsa { .. } => (SignatureScheme::RsaPkcs1, Hash::Sha256),
             KeyKind::P256 => (SignatureScheme::Ecdsa, Hash::Sha256),
@@ -76,14 +80,26 @@ impl SigningKey {
         SignatureAlgorithm { scheme, hash }
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+    fn sign(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let random = SystemRandom::new();
         let failed = |_| SignError::Key("the key does not sign".to_owned());
         match self.private.as_ref() {
             Private::Rsa(key) => {
                 let mut value = vec![0; key.public_modulus_len()];
-                key.sign(&RSA_PKCS1_SHA256, &random, message, &mut value).map_err(failed)?;
+                let encoding: &dyn RsaEncoding = match (algorithm.scheme, algorithm.hash) {
+                    (SignatureScheme::RsaPkcs1, Hash::Sha256) => &RSA_PKCS1_SHA256,
+                    (SignatureScheme::RsaPkcs1, Hash::Sha384) => &RSA_PKCS1_SHA384,
+                    (SignatureScheme::RsaPkcs1, Hash::Sha512) => &RSA_PKCS1_SHA512,
+                    (SignatureScheme::RsaPss, Hash::Sha256) => &RSA_PSS_SHA256,
+                    (SignatureScheme::RsaPss, Hash::Sha384) => &RSA_PSS_SHA384,
+                    (SignatureScheme::RsaPss, Hash::Sha512) => &RSA_PSS_SHA512,
+                    _ => return Err(SignError::Algorithm(algorithm.as_str(), self.trusted.kind())),
+                };
+                key.sign(encoding, &random, message, &mut value).map_err(failed)?;
                 Ok(value)
+            }
+            Private::Ecdsa(_) if algorithm != self.algorithm() => {
+                Err(SignError::Algorithm(algorithm.as_str(), self.trusted.kind()))
             }
             Private::Ecdsa(key) => Ok(key.sign(&random, message).map_err(failed)?.as_ref().to_vec()),
         }
@@ -93,7 +109,9 @@ impl SigningKey {
 /// How a signature is made.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner<'a> {
-    /// The digest of the element; none for the hash that goes with the key.
+    /// The algorithm; none for the one that goes with the key.
+    pub algorithm: Option<SignatureAlgorithm>,
+    /// The digest of the element; none for the hash of the algorithm.
     pub digest: Option<Hash>,
     /// Whether the certificate stands in the signature.
     pub key_info: bool,
@@ -101,11 +119,29 @@ pub struct Manner<'a> {
     pub prefix_list: &'a str,
     /// Whether algorithms are named `https://…`, as a page of Microsoft prints them: no identifier of XML signatures.
     pub https_names: bool,
+    /// Prefix of the signature's elements.
+    pub prefix: &'a str,
+    /// Whether the signature declares that prefix, or finds it declared.
+    pub declared: bool,
+    /// Line breaks.
+    pub layout: Layout,
+    /// What is said of the key, where something is.
+    pub key_info_form: KeyInfoForm,
 }
 
 impl Default for Manner<'_> {
     fn default() -> Self {
-        Self { digest: None, key_info: true, prefix_list: "", https_names: false }
+        Self {
+            algorithm: None,
+            digest: None,
+            key_info: true,
+            prefix_list: "",
+            https_names: false,
+            prefix: "ds",
+            declared: true,
+            layout: Layout::Joined,
+            key_info_form: KeyInfoForm::Certificate,
+        }
     }
 }
 
@@ -127,7 +163,8 @@ pub fn sign(xml: &str, id: &str, key: &SigningKey, manner: &Manner<'_>) -> Resul
     let mut message = Vec::new();
     let form = Canonical { prefix_list: &prefixes, ..Canonical::exclusive(&unfinished, signed_info) };
     form.write(&mut message).map_err(|xml::Overflow| CanonicalError::TooLong(usize::MAX))?;
-    let value = BASE64.encode_to_string(key.sign(&message)?);
+    let algorithm = manner.algorithm.unwrap_or_else(|| key.algorithm());
+    let value = template::broken(&BASE64.encode_to_string(key.sign(algorithm, &message)?), manner.layout);
     Ok(format!("{before}{opening}{value}{closing}{after}"))
 }
 
@@ -157,41 +194,34 @@ fn signature(
     key: &SigningKey,
     manner: &Manner<'_>,
 ) -> Result<(String, String), SignError> {
-    let algorithm = key.algorithm();
+    let algorithm = manner.algorithm.unwrap_or_else(|| key.algorithm());
     let hash = manner.digest.unwrap_or(algorithm.hash);
-    let name = |uri: &str| if manner.https_names { uri.replace("http://", "https://") } else { uri.to_owned() };
     let prefixes = prefixes(manner);
     let form = Canonical { prefix_list: &prefixes, ..Canonical::exclusive(document, element) };
     let digest_value = BASE64.encode_to_string(digest(hash, &form, usize::MAX)?);
-    let inclusive = match manner.prefix_list {
-        "" => String::new(),
-        list => format!(r#"<ec:InclusiveNamespaces xmlns:ec="{EXCLUSIVE}" PrefixList="{list}"/>"#),
+    let text = Template {
+        manner,
+        id,
+        method: algorithm.uri().unwrap_or_default(),
+        digest_method: hash.uri(),
+        digest_value: &digest_value,
+        certificate: &key.trusted.certificate().der,
     };
-    let (canonical, enveloped) = (name(EXCLUSIVE), name("http://www.w3.org/2000/09/xmldsig#enveloped-signature"));
-    let (method, digest_method) = (name(algorithm.uri().unwrap_or_default()), name(hash.uri()));
-    let signed_info = format!(
-        r##"<ds:SignedInfo><ds:CanonicalizationMethod Algorithm="{canonical}">{inclusive}</ds:CanonicalizationMethod><ds:SignatureMethod Algorithm="{method}"/><ds:Reference URI="#{id}"><ds:Transforms><ds:Transform Algorithm="{enveloped}"/><ds:Transform Algorithm="{canonical}">{inclusive}</ds:Transform></ds:Transforms><ds:DigestMethod Algorithm="{digest_method}"/><ds:DigestValue>{digest_value}</ds:DigestValue></ds:Reference></ds:SignedInfo>"##
-    );
-    let key_info = match manner.key_info {
-        true => format!(
-            "<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>",
-            BASE64.encode_to_string(&key.trusted.certificate().der)
-        ),
-        false => String::new(),
-    };
-    let opening = format!(r#"<ds:Signature xmlns:ds="{DS}">{signed_info}<ds:SignatureValue>"#);
-    Ok((opening, format!("</ds:SignatureValue>{key_info}</ds:Signature>")))
+    Ok((text.opening(), text.closing()))
 }
 
 /// Why nothing is signed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SignError {
     /// Not a private key, or not of the certificate's kind.
-    #[error("expected the private key of the certificate, as PKCS #8, got something else: {0}")]
+    #[error("expected the private key of the certificate, got something else: {0}")]
     Key(String),
     /// A key and a certificate that do not belong together.
     #[error("expected the certificate of the private key, got that of another key")]
     OtherCertificate,
+    /// What this key, or the library beneath, does not sign by.
+    #[error("expected an algorithm that a {1} key signs by here, got {0}")]
+    Algorithm(&'static str, KeyKind),
     /// The certificate.
     #[error(transparent)]
     Certificate(#[from] KeyError),

@@ -1,4 +1,4 @@
-//! A fake identity provider: signs in whoever asks, soundly or with the fault that the query names.
+//! A fake identity provider: signs in whoever asks, soundly or with a fault that the tester chooses.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,12 +8,25 @@ use jiff::Timestamp;
 use super::page::{Asked, Page, escaped};
 use super::server::End;
 use crate::limits::Limits;
-use crate::mint::{Errand, Fault, Minter};
+use crate::mint::{Errand, Fault, Minted, Minter};
 use crate::saml::PROTOCOL;
 use crate::xml;
 
 /// Where AuthnRequests go to.
 const SIGN_IN: &str = "/sso";
+/// Where programs get the body of a post.
+const FORM: &str = "/form";
+/// The word for a sign-in without a fault.
+const SOUND: &str = "sound";
+
+/// What becomes of a sign-in that names no fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unasked {
+    /// The tester is asked.
+    Ask,
+    /// It has this fault, or none.
+    Sign(Option<Fault>),
+}
 
 /// A fake identity provider.
 #[derive(Debug)]
@@ -22,6 +35,10 @@ pub struct Idp {
     pub minter: Minter,
     /// Where browsers post them.
     pub post_to: String,
+    /// Who may be chosen to sign in: UPNs. Others may be named all the same.
+    pub users: Vec<crate::personal::Personal>,
+    /// What becomes of a sign-in that names no fault.
+    pub unasked: Unasked,
     /// The clock.
     pub now: fn() -> Timestamp,
 }
@@ -29,51 +46,78 @@ pub struct Idp {
 impl End for Idp {
     fn answer(&self, asked: &Asked) -> Page {
         match (asked.head.uri.path(), &asked.head.method) {
-            ("/", &Method::GET) => self.index(),
+            ("/", &Method::GET) => self.choice("", ""),
             (SIGN_IN, &Method::GET | &Method::POST) => self.sign_in(asked),
+            (FORM, &Method::GET) => match self.minted(asked, "", None) {
+                Ok(minted) => Page::plain(String::from_utf8_lossy(&minted.form()).into_owned()),
+                Err(cause) => bad(&cause),
+            },
             _ => Page::not_found(),
         }
     }
 }
 
 impl Idp {
-    /// Every kind of sign-in, to be chosen from.
-    fn index(&self) -> Page {
-        let line = |word: &str, story: &str| {
-            format!("<li><a href=\"{SIGN_IN}?fault={word}\">{word}</a>: {}\n", escaped(story))
+    /// Every kind of sign-in, to be chosen from. What Entra asked goes along.
+    fn choice(&self, request: &str, relay_state: &str) -> Page {
+        let users: String =
+            self.users.iter().map(|user| format!("<option>{}</option>\n", escaped(user.expose()))).collect();
+        let users = match users.as_str() {
+            "" => String::new(),
+            users => format!(
+                "<p><label>User <select name=\"user\">\n<option value=\"\">whoever fits</option>\n{users}</select></label>\n"
+            ),
         };
-        let faults: String = Fault::ALL.into_iter().map(|fault| line(fault.as_str(), fault.story())).collect();
+        let button = |word: &str, story: &str| {
+            format!("<li><button name=\"fault\" value=\"{word}\">{word}</button> {}\n", escaped(story))
+        };
+        let faults: String = Fault::ALL.into_iter().map(|fault| button(fault.as_str(), fault.story())).collect();
+        let hidden = |name: &str, value: &str| match value {
+            "" => String::new(),
+            value => format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">\n", escaped(value)),
+        };
         let html = format!(
             "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>A fake identity provider</title></head><body>\n\
-             <h1>Sign in</h1>\n<ul>\n<li><a href=\"{SIGN_IN}\">sound</a>\n{faults}</ul></body></html>\n"
+             <h1>Sign in</h1>\n<form method=\"POST\" action=\"{SIGN_IN}\">\n{}{}{users}<ul>\n{}{faults}</ul>\n\
+             </form></body></html>\n",
+            hidden("SAMLRequest", request),
+            hidden("RelayState", relay_state),
+            button(SOUND, "nothing is wrong"),
         );
         Page::new(StatusCode::OK, html)
     }
 
     fn sign_in(&self, asked: &Asked) -> Page {
-        let bad = |cause: &str| {
-            let html = format!("<!DOCTYPE html><title>Not possible</title><p>{}\n", escaped(cause));
-            Page::new(StatusCode::BAD_REQUEST, html)
-        };
-        let fault = match asked.query("fault").filter(|word| !word.is_empty() && word != "sound") {
-            None => None,
-            Some(word) => match Fault::parse(&word) {
-                Some(fault) => Some(fault),
-                None => return bad("There is no such fault: see the list at /."),
-            },
-        };
-        let form = asked.form();
-        let field = |name: &str| {
-            form.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone()).or_else(|| asked.query(name))
-        };
-        let request = field("SAMLRequest").and_then(|request| request_id(&request));
-        let relay_state = field("RelayState").unwrap_or_default();
-        let errand = Errand { request: request.as_deref(), relay_state: &relay_state };
-        match self.minter.mint(fault, (self.now)(), errand) {
+        let request = asked.field("SAMLRequest").unwrap_or_default();
+        let relay_state = asked.field("RelayState").unwrap_or_default();
+        if self.unasked == Unasked::Ask && asked.field("fault").is_none() {
+            return self.choice(&request, &relay_state);
+        }
+        match self.minted(asked, &relay_state, request_id(&request).as_deref()) {
             Ok(minted) => Page::posting("Signing in", &self.post_to, &minted.fields),
-            Err(error) => bad(&error.to_string()),
+            Err(cause) => bad(&cause),
         }
     }
+
+    fn minted(&self, asked: &Asked, relay_state: &str, request: Option<&str>) -> Result<Minted, String> {
+        let fault = match (asked.field("fault").as_deref(), self.unasked) {
+            (None | Some(""), Unasked::Sign(fault)) => fault,
+            (None | Some("" | SOUND), _) => None,
+            (Some(word), _) => Some(Fault::parse(word).ok_or("There is no such fault: see the list at /.")?),
+        };
+        let told = |error: crate::mint::MintError| error.to_string();
+        let errand = Errand { request, relay_state, ..Errand::default() };
+        match asked.field("user").filter(|user| !user.is_empty()) {
+            Some(user) => self.minter.for_user(&user).map_err(told)?.mint(fault, (self.now)(), errand),
+            None => self.minter.mint(fault, (self.now)(), errand),
+        }
+        .map_err(told)
+    }
+}
+
+fn bad(cause: &str) -> Page {
+    let html = format!("<!DOCTYPE html><title>Not possible</title><p>{}\n", escaped(cause));
+    Page::new(StatusCode::BAD_REQUEST, html)
 }
 
 /// The ID of a posted AuthnRequest.

@@ -4,14 +4,16 @@
 //! out sessions that are worth nothing. What the fake decides, it decides by logic of its own, and not by the checks whose
 //! predictions it is compared with.
 
+mod browser;
 mod entra;
 mod idp;
 mod keys;
 mod page;
 mod server;
 
+pub use browser::{Browser, BrowserError, Fetched, Form};
 pub use entra::{Entra, Refusal};
-pub use idp::Idp;
-pub use keys::{KeysError, signing_key};
+pub use idp::{Idp, Unasked};
+pub use keys::{KeyForm, KeysError, signing_key};
 pub use page::{Asked, Page};
 pub use server::{End, serve};

@@ -13,11 +13,10 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// The value of a field of the query.
-    pub(super) fn query(&self, name: &str) -> Option<String> {
-        fields(self.head.uri.query().unwrap_or_default().as_bytes())
-            .into_iter()
-            .find_map(|(field, value)| (field == name).then_some(value))
+    /// The value of a field of the form, or of the query.
+    pub(super) fn field(&self, name: &str) -> Option<String> {
+        let query = fields(self.head.uri.query().unwrap_or_default().as_bytes());
+        self.form().into_iter().chain(query).find_map(|(field, value)| (field == name).then_some(value))
     }
 
     /// The fields of a posted form.
@@ -44,12 +43,12 @@ fn fields(text: &[u8]) -> Vec<(String, String)> {
                 Some(at) => piece.split_at_checked(at).unwrap_or((piece, b"")),
                 None => (piece, &b""[..]),
             };
-            (unescaped(name), unescaped(value.strip_prefix(b"=").unwrap_or(value)))
+            (decoded(name), decoded(value.strip_prefix(b"=").unwrap_or(value)))
         })
         .collect()
 }
 
-fn unescaped(text: &[u8]) -> String {
+fn decoded(text: &[u8]) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((byte, after)) = rest.split_first() {
@@ -74,7 +73,7 @@ pub struct Page {
     pub status: StatusCode,
     /// Headers beside those that every page has.
     pub headers: Vec<(&'static str, String)>,
-    /// The HTML.
+    /// The HTML, or plain text where a header says so.
     pub html: String,
     /// Whether the client takes it packed.
     pub gzip: bool,
@@ -83,6 +82,12 @@ pub struct Page {
 impl Page {
     pub(super) fn new(status: StatusCode, html: String) -> Self {
         Self { status, headers: Vec::new(), html, gzip: false }
+    }
+
+    /// Text for programs.
+    pub(super) fn plain(text: String) -> Self {
+        let headers = vec![("content-type", "text/plain; charset=utf-8".to_owned())];
+        Self { headers, ..Self::new(StatusCode::OK, text) }
     }
 
     /// A page that posts these fields as soon as it is shown.
@@ -106,6 +111,12 @@ impl Page {
     pub(super) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "<!DOCTYPE html><title>Not found</title><p>Nothing is here.\n".to_owned())
     }
+}
+
+/// The text that [`escaped`] was given.
+pub(super) fn unescaped(html: &str) -> String {
+    let text = html.replace("&#39;", "'").replace("&quot;", "\"").replace("&gt;", ">").replace("&lt;", "<");
+    text.replace("&amp;", "&")
 }
 
 /// Text that is no markup.

@@ -129,7 +129,10 @@ fn response(page: Page) -> Response<Full<Bytes>> {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     for (name, value) in page.headers {
-        if let Ok(value) = HeaderValue::from_str(&value) {
+        let Ok(value) = HeaderValue::from_str(&value) else { continue };
+        if name == CONTENT_TYPE.as_str() {
+            headers.insert(CONTENT_TYPE, value);
+        } else {
             headers.append(name, value);
         }
     }

@@ -1,4 +1,4 @@
-//! The manual: what is checked, how the proxy is run, what is kept out, bounded, kept private and captured, and what it costs.
+//! The manual: what is checked, how the proxy is run, what is kept out, bounded, kept private and captured, what the lab is, what it costs.
 
 #[doc = include_str!("checks.md")]
 pub mod checks {}
@@ -17,6 +17,9 @@ pub mod privacy {}
 
 #[doc = include_str!("capture.md")]
 pub mod capture {}
+
+#[doc = include_str!("lab.md")]
+pub mod lab {}
 
 #[doc = include_str!("performance.md")]
 pub mod performance {}

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::MintError;
+use super::{Errand, MintError, Minter};
 use crate::personal::Personal;
 use crate::tenant::{Federation, User};
 
@@ -25,6 +25,27 @@ pub struct Person {
 }
 
 impl Person {
+    /// The user with this UPN (in any case) or this ImmutableId.
+    pub(super) fn named(federation: &Federation, name: &str) -> Result<Self, MintError> {
+        let mut users = federation.users.iter().flat_map(|users| users.users());
+        let user = users.find(|user| user.upn.eq_ignore_ascii_case(name) || user.immutable_id == Some(name));
+        let user = user.ok_or(MintError::NoSuchUser("nobody"))?;
+        Self::of(&user).ok_or(MintError::NoSuchUser("a user without one"))
+    }
+
+    /// The users who could sign in, at most so many.
+    pub fn all(federation: &Federation, most: usize) -> Vec<Self> {
+        let users = federation.users.iter().flat_map(|users| users.users());
+        users.filter_map(|user| Self::of(&user)).take(most).collect()
+    }
+
+    /// Those whose sign-ins are sound, at most so many.
+    pub(super) fn sound(federation: &Federation, most: usize) -> Vec<Self> {
+        let users = federation.users.iter().flat_map(|users| users.users());
+        let sound = users.filter(|user| is_enabled(user) && is_at_home(federation, user));
+        sound.filter_map(|user| Self::of(&user)).take(most).collect()
+    }
+
     fn of(user: &User<'_>) -> Option<Self> {
         Some(Self {
             upn: Personal::new(user.upn),
@@ -48,14 +69,8 @@ pub struct Cast {
 impl Cast {
     /// The first users of the federation's directory who fit.
     pub fn of(federation: &Federation) -> Result<Self, MintError> {
-        let root = federation.root_domain.as_deref().or(federation.domain.as_deref());
-        let at_home = |user: &User<'_>| {
-            root.is_none_or(|root| {
-                let domain = user.upn.rsplit_once('@').map_or("", |(_, domain)| domain);
-                domain.eq_ignore_ascii_case(root)
-            })
-        };
-        let enabled = |user: &User<'_>| user.account_enabled != Some(false);
+        let at_home = |user: &User<'_>| is_at_home(federation, user);
+        let enabled = is_enabled;
         let guid_like = |user: &User<'_>| user.immutable_id.is_some_and(|id| id.len() == 24 && id.ends_with("=="));
         let users = || federation.users.iter().flat_map(|users| users.users());
         let first =
@@ -68,6 +83,18 @@ impl Cast {
             outsider: first(&|user| enabled(user) && !at_home(user)),
         })
     }
+}
+
+fn is_enabled(user: &User<'_>) -> bool {
+    user.account_enabled != Some(false)
+}
+
+fn is_at_home(federation: &Federation, user: &User<'_>) -> bool {
+    let root = federation.root_domain.as_deref().or(federation.domain.as_deref());
+    root.is_none_or(|root| {
+        let domain = user.upn.rsplit_once('@').map_or("", |(_, domain)| domain);
+        domain.eq_ignore_ascii_case(root)
+    })
 }
 
 /// What a response says. Instants are whole seconds.
@@ -105,25 +132,30 @@ pub struct Claims {
     pub issued: Timestamp,
     /// `NotBefore` of Conditions.
     pub not_before: Timestamp,
-    /// `NotOnOrAfter` of Conditions and of SubjectConfirmationData.
+    /// `NotOnOrAfter` of Conditions.
     pub not_on_or_after: Timestamp,
+    /// `NotOnOrAfter` of SubjectConfirmationData.
+    pub confirmed_until: Timestamp,
 }
 
 impl Claims {
     /// The sound claims of a person at an instant.
     pub(super) fn sound(
-        federation: &Federation,
+        minter: &Minter,
         person: &Person,
         now: Timestamp,
-        request: Option<&str>,
+        errand: Errand<'_>,
     ) -> Result<Self, MintError> {
+        let (federation, style) = (&minter.federation, minter.manner.shape.style());
+        let identifier = |place| minter.identifiers.make(style.id, errand.number, place);
+        let request = errand.request;
         let issued = Timestamp::from_second(now.as_second()).map_err(|_| MintError::Clock)?;
         let after = |minutes| issued.checked_add(SignedDuration::from_mins(minutes)).map_err(|_| MintError::Clock);
         let acs = Some(federation.acs.clone());
         Ok(Self {
-            response_id: identifier()?,
-            assertion_id: identifier()?,
-            session: identifier()?,
+            response_id: identifier(0)?,
+            assertion_id: identifier(1)?,
+            session: identifier(2)?,
             issuer: federation.issuer.clone().ok_or(MintError::NoIssuer)?,
             destination: acs.clone(),
             recipient: acs,
@@ -137,22 +169,17 @@ impl Claims {
             confirmation_in_response_to: request.map(str::to_owned),
             issued,
             not_before: after(-5)?,
-            not_on_or_after: after(5)?,
+            not_on_or_after: after(style.minutes)?,
+            confirmed_until: after(5)?,
         })
     }
 
     /// Moves every instant.
     pub(super) fn shift(&mut self, by: SignedDuration) -> Result<(), MintError> {
-        for instant in [&mut self.issued, &mut self.not_before, &mut self.not_on_or_after] {
+        let Self { issued, not_before, not_on_or_after, confirmed_until, .. } = self;
+        for instant in [issued, not_before, not_on_or_after, confirmed_until] {
             *instant = instant.checked_add(by).map_err(|_| MintError::Clock)?;
         }
         Ok(())
     }
-}
-
-/// A fresh `ID`, of 128 random bits.
-fn identifier() -> Result<String, MintError> {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| MintError::NoRandom)?;
-    Ok(format!("_{:032x}", u128::from_be_bytes(bytes)))
 }

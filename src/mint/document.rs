@@ -27,7 +27,7 @@ pub(super) fn write(claims: &Claims) -> Result<String, MintError> {
             name_id: None,
             subject_confirmation_data: Some(SubjectConfirmationData {
                 not_before: None,
-                not_on_or_after: Some(not_on_or_after.parse().map_err(clock)?),
+                not_on_or_after: Some(claims.confirmed_until.to_string().parse().map_err(clock)?),
                 recipient: claims.recipient.clone(),
                 in_response_to: claims.confirmation_in_response_to.clone(),
                 address: None,

@@ -1,6 +1,6 @@
 //! The mistakes that can be minted, each with its story and the checks that it must trip.
 
-use crate::verdict::CheckId;
+use crate::verdict::{CheckId, Code};
 
 macro_rules! faults {
     ($($name:ident $word:literal fails [$($fail:ident),*] warns [$($warn:ident),*] $story:literal)+) => {
@@ -131,6 +131,23 @@ faults! {
 }
 
 impl Fault {
+    /// What Entra answers, by what is published; none when it signs in.
+    pub fn code(self) -> Option<Code> {
+        Some(match self.fails().first()? {
+            CheckId::Message | CheckId::Encoding => Code::Unreadable,
+            CheckId::Xml => Code::InvalidXml,
+            CheckId::Status | CheckId::Assertion => Code::AssertionMissing,
+            CheckId::Issuer => Code::RealmUnknown,
+            CheckId::SigningKey => Code::KeyUnknown,
+            CheckId::Signature if self == Self::Unsigned => Code::SignatureMissing,
+            CheckId::Signature | CheckId::Algorithm => Code::SignatureInvalid,
+            CheckId::ImmutableId => Code::UserUnknown,
+            CheckId::Account => Code::UserDisabled,
+            CheckId::DomainPolicy => Code::DomainPolicy,
+            _ => Code::AssertionInvalid,
+        })
+    }
+
     /// The fault of this spelling.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|fault| fault.as_str() == word)

@@ -37,7 +37,7 @@ fn deflated(xml: &str) -> Result<Vec<u8>, MintError> {
 }
 
 /// `application/x-www-form-urlencoded`, by the strictest reading: what is not a letter or a digit is escaped.
-pub(super) fn escaped(fields: &[(&'static str, String)]) -> String {
+pub fn urlencoded(fields: &[(&str, &str)]) -> String {
     let escape = |out: &mut String, text: &str| {
         for byte in text.bytes() {
             match byte {

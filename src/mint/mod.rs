@@ -4,15 +4,23 @@ mod claims;
 mod document;
 mod fault;
 mod form;
+mod identifier;
+mod people;
+mod shape;
 mod wrong;
 
 pub use claims::{Cast, Claims, Person};
 pub use fault::Fault;
+pub use form::urlencoded;
+pub use people::{PeopleError, people};
+pub use shape::Shape;
 
 use jiff::Timestamp;
 
-use crate::dsig::{self, SignError, SigningKey};
+use crate::dsig::{self, Hash, KeyKind, SignError, SignatureAlgorithm, SignatureScheme, SigningKey};
 use crate::tenant::Federation;
+use crate::verdict::CheckId;
+use identifier::Identifiers;
 use wrong::Covers;
 
 /// The keys that sign.
@@ -32,6 +40,21 @@ pub struct Minter {
     federation: Federation,
     cast: Cast,
     keys: Keys,
+    manner: Manner,
+    identifiers: Identifiers,
+}
+
+/// What sign-ins look like, and how they are signed, where no fault says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Manner {
+    /// Whose responses they look like.
+    pub shape: Shape,
+    /// The signature algorithm; none for the one that goes with the key.
+    pub algorithm: Option<SignatureAlgorithm>,
+    /// The digest; none for the hash of the algorithm.
+    pub digest: Option<Hash>,
+    /// Whether the Response is signed, around the signed assertion.
+    pub response_too: bool,
 }
 
 /// What a browser is told besides the response.
@@ -41,6 +64,8 @@ pub struct Errand<'a> {
     pub request: Option<&'a str>,
     /// RelayState, which goes back as it came.
     pub relay_state: &'a str,
+    /// The number of the sign-in, from which its IDs follow where there is a seed.
+    pub number: u64,
 }
 
 /// A sign-in, ready to be posted.
@@ -50,12 +75,15 @@ pub struct Minted {
     pub fields: Vec<(&'static str, String)>,
     /// The XML of the response, whatever the form makes of it.
     pub xml: String,
+    /// Who signs in.
+    pub person: Person,
 }
 
 impl Minted {
     /// The body of the post, `application/x-www-form-urlencoded`.
     pub fn form(&self) -> Vec<u8> {
-        form::escaped(&self.fields).into_bytes()
+        let fields: Vec<_> = self.fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        urlencoded(&fields).into_bytes()
     }
 }
 
@@ -63,12 +91,64 @@ impl Minter {
     /// A minter of sign-ins to this federation, by users of its directory.
     pub fn new(federation: Federation, keys: Keys) -> Result<Self, MintError> {
         let cast = Cast::of(&federation)?;
-        Ok(Self { federation, cast, keys })
+        Ok(Self { federation, cast, keys, manner: Manner::default(), identifiers: Identifiers::Random })
+    }
+
+    /// The same minter with another manner.
+    #[must_use]
+    pub fn in_manner(self, manner: Manner) -> Self {
+        Self { manner, ..self }
+    }
+
+    /// The same minter whose IDs follow from a seed and the number of the errand.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Self {
+        Self { identifiers: Identifiers::Seeded(seed), ..self }
     }
 
     /// Who signs in.
     pub fn cast(&self) -> &Cast {
         &self.cast
+    }
+
+    /// The same minter, for somebody else: a user who is found by UPN or by ImmutableId.
+    ///
+    /// # Errors
+    /// When nobody, or nobody who could sign in, is found.
+    pub fn for_user(&self, name: &str) -> Result<Self, MintError> {
+        Ok(self.for_person(Person::named(&self.federation, name)?))
+    }
+
+    /// Everybody whose sign-in would be sound, at most so many.
+    pub fn people(&self, most: usize) -> Vec<Person> {
+        Person::sound(&self.federation, most)
+    }
+
+    /// The same minter, for this person.
+    #[must_use]
+    pub fn for_person(&self, user: Person) -> Self {
+        Self { cast: Cast { user, ..self.cast.clone() }, ..self.clone() }
+    }
+
+    /// The checks that warn of a sign-in: those of its fault, and `algorithm` where it is signed by what Microsoft does not name.
+    pub fn warns(&self, fault: Option<Fault>) -> Vec<CheckId> {
+        let mut warns = fault.map(Fault::warns).unwrap_or_default().to_vec();
+        let judged = match wrong::covers(fault) {
+            Covers::Nothing => false,
+            Covers::Assertion | Covers::Response => !wrong::is_unreadable(fault),
+        };
+        let fails = fault.is_some_and(|fault| fault.fails().contains(&CheckId::Algorithm));
+        let unusual = wrong::key(fault, &self.keys).is_ok_and(|key| {
+            let algorithm = self.manner.algorithm.unwrap_or_else(|| key.algorithm());
+            let usual = SignatureAlgorithm { scheme: SignatureScheme::RsaPkcs1, hash: Hash::Sha256 };
+            let short = matches!(key.public().kind(), KeyKind::Rsa { bits, .. } if bits < 2048);
+            algorithm != usual || self.manner.digest.is_some_and(|digest| digest != Hash::Sha256) || short
+        });
+        if unusual && judged && !fails && !warns.contains(&CheckId::Algorithm) {
+            warns.push(CheckId::Algorithm);
+            warns.sort_unstable();
+        }
+        warns
     }
 
     /// A sign-in at an instant: sound, or with one fault.
@@ -77,19 +157,25 @@ impl Minter {
     /// When a fault needs a user or a key that is not there.
     pub fn mint(&self, fault: Option<Fault>, now: Timestamp, errand: Errand<'_>) -> Result<Minted, MintError> {
         let person = wrong::person(fault, &self.cast)?;
-        let mut claims = Claims::sound(&self.federation, person, now, errand.request)?;
+        let mut claims = Claims::sound(self, person, now, errand)?;
         wrong::claim(fault, &mut claims, person)?;
         let xml = wrong::before_signing(fault, document::write(&claims)?)?;
+        let xml = self.manner.shape.dress(xml)?;
         let key = wrong::key(fault, &self.keys)?;
-        let manner = wrong::manner(fault);
+        let style = self.manner.shape.style();
+        let manner = wrong::manner(fault, &self.manner, &style);
+        let sign = |xml: &str, id: &str| dsig::sign(xml, id, key, &manner);
         let xml = match wrong::covers(fault) {
-            Covers::Assertion => dsig::sign(&xml, &claims.assertion_id, key, &manner)?,
-            Covers::Response => dsig::sign(&xml, &claims.response_id, key, &manner)?,
+            Covers::Assertion if self.manner.response_too => {
+                sign(&sign(&xml, &claims.assertion_id)?, &claims.response_id)?
+            }
+            Covers::Assertion => sign(&xml, &claims.assertion_id)?,
+            Covers::Response => sign(&xml, &claims.response_id)?,
             Covers::Nothing => xml,
         };
         let xml = wrong::after_signing(fault, xml)?;
         let fields = form::fields(fault, &xml, errand.relay_state)?;
-        Ok(Minted { fields, xml })
+        Ok(Minted { fields, xml, person: person.clone() })
     }
 }
 
@@ -99,6 +185,9 @@ pub enum MintError {
     /// The directory lacks somebody.
     #[error("expected {0} among the users, got nobody")]
     NobodyFits(&'static str),
+    /// Nobody of this name.
+    #[error("expected a user with this name and an ImmutableId of at most 60 characters, got {0}")]
+    NoSuchUser(&'static str),
     /// A key that the fault needs.
     #[error("expected {0}, got none")]
     NoKey(&'static str),

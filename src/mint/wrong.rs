@@ -3,10 +3,13 @@
 use jiff::SignedDuration;
 
 use super::claims::{Cast, Claims, MULTIPLE, PASSWORD, Person};
+use super::shape::Style;
 use super::{Fault, Keys, MintError};
 use crate::dsig::{Hash, Manner, SigningKey};
+use crate::limits::Limits;
 use crate::personal::Personal;
 use crate::tenant::{anchor_bytes, anchor_text, other_byte_order};
+use crate::xml::{self, NodeId, NodeKind};
 
 /// What is signed.
 pub(super) enum Covers {
@@ -34,7 +37,7 @@ pub(super) fn claim(fault: Option<Fault>, claims: &mut Claims, person: &Person) 
     }
     let some = |text: &str| Some(text.to_owned());
     match fault {
-        Fault::DigitId => claims.assertion_id = claims.assertion_id.replacen('_', "0", 1),
+        Fault::DigitId => claims.assertion_id.insert(0, '0'),
         Fault::Denied => claims.status = "urn:oasis:names:tc:SAML:2.0:status:AuthnFailed".to_owned(),
         Fault::WrongIssuer => claims.issuer = "authentik".to_owned(),
         Fault::Expired => claims.shift(-SignedDuration::from_hours(1))?,
@@ -130,10 +133,15 @@ pub(super) fn key(fault: Option<Fault>, keys: &Keys) -> Result<&SigningKey, Mint
 }
 
 /// How it is signed.
-pub(super) fn manner(fault: Option<Fault>) -> Manner<'static> {
+pub(super) fn manner(fault: Option<Fault>, manner: &super::Manner, style: &Style) -> Manner<'static> {
     Manner {
-        digest: (fault == Some(Fault::Sha1)).then_some(Hash::Sha1),
+        algorithm: manner.algorithm,
+        digest: if fault == Some(Fault::Sha1) { Some(Hash::Sha1) } else { manner.digest },
         https_names: fault == Some(Fault::HttpsAlgorithms),
+        prefix: style.signature,
+        declared: style.declared,
+        layout: style.layout,
+        key_info_form: style.key_info,
         ..Manner::default()
     }
 }
@@ -147,12 +155,17 @@ pub(super) fn covers(fault: Option<Fault>) -> Covers {
     }
 }
 
+/// Whether nobody gets as far as the signature.
+pub(super) fn is_unreadable(fault: Option<Fault>) -> bool {
+    matches!(fault, Some(Fault::NoResponse | Fault::Deflated | Fault::Base64Url | Fault::Doctype))
+}
+
 /// What somebody did to the document on its way.
 pub(super) fn after_signing(fault: Option<Fault>, xml: String) -> Result<String, MintError> {
     match fault {
-        Some(Fault::Doctype) => spoil(&xml, "<saml2p:Response ", "<!DOCTYPE Response>\n<saml2p:Response "),
+        Some(Fault::Doctype) => before(&xml, "Response", "<!DOCTYPE Response>\n"),
         Some(Fault::Altered) => spoil(&xml, PASSWORD, MULTIPLE),
-        Some(Fault::Reformatted) => spoil(&xml, "<saml2:Conditions ", "\n  <saml2:Conditions "),
+        Some(Fault::Reformatted) => before(&xml, "Conditions", "\n  "),
         _ => Ok(xml),
     }
 }
@@ -160,4 +173,14 @@ pub(super) fn after_signing(fault: Option<Fault>, xml: String) -> Result<String,
 fn spoil(xml: &str, what: &'static str, instead: &str) -> Result<String, MintError> {
     let parts = xml.split_once(what).ok_or(MintError::NothingToSpoil(what))?;
     Ok(format!("{}{instead}{}", parts.0, parts.1))
+}
+
+/// Puts this before the first element of a name, whatever its prefix.
+fn before(xml: &str, element: &'static str, what: &str) -> Result<String, MintError> {
+    let document = xml::parse(xml.as_bytes().to_vec(), &Limits::default()).map_err(crate::dsig::SignError::from)?;
+    let mut all = document.descendants(NodeId::DOCUMENT);
+    let node = all.find(|node| document.kind(*node) == NodeKind::Element && document.local_name(*node) == element);
+    let at = node.map(|node| document.offset(node)).and_then(|at| document.source().split_at_checked(at));
+    let (before, after) = at.ok_or(MintError::NothingToSpoil(element))?;
+    Ok(format!("{before}{what}{after}"))
 }

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use samlgate::inspect::{Effort, Posted};
-use samlgate::lab::{self, End, Entra, Idp};
+use samlgate::lab::{self, End, Entra, Idp, Unasked};
 use samlgate::mint::{Errand, Fault};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -27,6 +27,10 @@ async fn started(end: impl End) -> (SocketAddr, watch::Sender<bool>) {
 
 fn entra() -> Entra {
     Entra { federations: tenant().0.federations, sign_in: "https://authentik.company/sso".to_owned(), now }
+}
+
+fn idp(post_to: &str, unasked: Unasked) -> Idp {
+    Idp { minter: tenant().1, post_to: post_to.to_owned(), users: Vec::new(), unasked, now }
 }
 
 /// The head and the body of the answer to one request.
@@ -92,7 +96,7 @@ async fn the_fake_answers_every_fault_as_was_predicted() {
 async fn a_sign_in_goes_round_and_relay_state_and_request_come_back() {
     let (entra, _stop) = started(entra()).await;
     let post_to = format!("http://{entra}/login.srf");
-    let (idp, _stop) = started(Idp { minter: tenant().1, post_to: post_to.clone(), now }).await;
+    let (idp, _stop) = started(idp(&post_to, Unasked::Sign(None))).await;
 
     let (_, asking) = page(entra, "GET /common/oauth2/v2.0/authorize?client_id=x", b"").await;
     assert!(asking.contains("action=\"https://authentik.company/sso\""), "{asking}");
@@ -114,10 +118,12 @@ async fn a_sign_in_goes_round_and_relay_state_and_request_come_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_identity_provider_lists_its_faults_and_makes_the_one_that_is_asked_for() {
-    let (idp, _stop) =
-        started(Idp { minter: tenant().1, post_to: "https://login.test/login.srf".to_owned(), now }).await;
+    let (idp, _stop) = started(idp("https://login.test/login.srf", Unasked::Ask)).await;
     let (_, index) = page(idp, "GET /", b"").await;
-    assert!(Fault::ALL.into_iter().all(|fault| index.contains(&format!("/sso?fault={fault}\""))), "{index}");
+    assert!(
+        Fault::ALL.into_iter().all(|fault| index.contains(&format!("name=\"fault\" value=\"{fault}\""))),
+        "{index}"
+    );
     let (_, faulty) = page(idp, "GET /sso?fault=wrong_issuer", b"").await;
     let xml = String::from_utf8(STANDARD.decode(field(&faulty, "SAMLResponse")).unwrap()).unwrap();
     assert!(xml.contains(">authentik<"), "{xml}");

@@ -8,15 +8,19 @@ mod c14n;
 mod ca;
 mod cli;
 mod corpus;
+mod demo;
 #[cfg(feature = "oracles")]
 mod differential;
 mod fixtures;
 mod house;
 mod lab;
 #[cfg(feature = "oracles")]
+mod lab_commands;
+#[cfg(feature = "oracles")]
 mod libxml2;
 mod manual;
 mod mint;
+mod mint_command;
 mod properties;
 mod random_xml;
 mod serve;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use samlgate::config::Config;
-use samlgate::dsig::TrustedKey;
+use samlgate::dsig::{Hash, SignatureAlgorithm, SignatureScheme, TrustedKey};
 use samlgate::inspect::{Effort, Judge, Posted};
-use samlgate::mint::{Errand, Fault, Keys, Minter};
+use samlgate::mint::{Errand, Fault, Keys, Manner, Minter, Shape};
 use samlgate::tenant::RegisteredKey;
 use samlgate::verdict::{CheckId, Outcome, Verdict};
 
@@ -37,30 +37,77 @@ fn judged(judge: &Judge, minter: &Minter, fault: Option<Fault>, errand: Errand<'
     judge.inspect(Posted::Form(&minted.form()), now(), Effort::Diagnose).verdict
 }
 
+fn in_shape(minter: &Minter, shape: Shape) -> Minter {
+    minter.clone().in_manner(Manner { shape, ..Manner::default() })
+}
+
 #[test]
-fn a_sound_sign_in_passes_every_check() {
+fn a_sound_sign_in_passes_every_check_in_every_shape() {
     let (judge, minter) = tenant();
-    for request in [None, Some("_00000000-0000-4000-8000-000000000001")] {
-        let errand = Errand { request, relay_state: "estsredirect=2&estsrequest=rQQIARAA+/ ü" };
-        let verdict = judged(&judge, &minter, None, errand);
-        assert!(verdict.accepted && verdict.predicted.is_none(), "{verdict:#?}");
-        assert_eq!(verdict.with_outcome(Outcome::Warn).count(), 0);
+    for (request, shape) in [None, Some("_00000000-0000-4000-8000-000000000001")]
+        .into_iter()
+        .flat_map(|request| Shape::ALL.map(|shape| (request, shape)))
+    {
+        let errand = Errand { request, relay_state: "estsredirect=2&estsrequest=rQQIARAA+/ ü", number: 0 };
+        let verdict = judged(&judge, &in_shape(&minter, shape), None, errand);
+        assert!(verdict.accepted && verdict.predicted.is_none(), "{shape:?} {verdict:#?}");
+        assert_eq!(verdict.with_outcome(Outcome::Warn).count(), 0, "{shape:?} {verdict:#?}");
     }
 }
 
 #[test]
-fn every_fault_trips_exactly_the_checks_it_names() {
+fn every_fault_trips_exactly_the_checks_it_names_in_every_shape() {
     let (judge, minter) = tenant();
     let mut wrong = Vec::new();
-    for fault in Fault::ALL {
-        let verdict = judged(&judge, &minter, Some(fault), Errand::default());
-        let of = |outcome| verdict.with_outcome(outcome).collect::<Vec<CheckId>>();
-        let (fails, warns) = (of(Outcome::Fail), of(Outcome::Warn));
-        if fails != fault.fails() || warns != fault.warns() || verdict.accepted != fails.is_empty() {
-            wrong.push(format!("{fault}: fails {fails:?}, warns {warns:?}"));
+    for shape in Shape::ALL {
+        let minter = in_shape(&minter, shape);
+        for fault in Fault::ALL {
+            let verdict = judged(&judge, &minter, Some(fault), Errand::default());
+            let of = |outcome| verdict.with_outcome(outcome).collect::<Vec<CheckId>>();
+            let (fails, warns) = (of(Outcome::Fail), of(Outcome::Warn));
+            let predicted = verdict.predicted == fault.code();
+            if fails != fault.fails() || warns != fault.warns() || !predicted || verdict.accepted != fails.is_empty() {
+                wrong.push(format!("{shape:?} {fault}: fails {fails:?}, warns {warns:?}"));
+            }
         }
     }
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+#[test]
+fn a_seed_makes_the_same_sign_in_again_and_another_number_another() {
+    let (_, minter) = tenant();
+    let minter = minter.seeded(7);
+    let mint = |number| minter.mint(None, now(), Errand { number, ..Errand::default() }).unwrap().xml;
+    assert_eq!(mint(1), mint(1));
+    assert_ne!(mint(1), mint(2));
+    let other = minter.clone().seeded(8).mint(None, now(), Errand { number: 1, ..Errand::default() }).unwrap().xml;
+    assert_ne!(mint(1), other);
+}
+
+#[test]
+fn every_algorithm_that_a_key_signs_by_is_verified() {
+    let (mut judge, minter) = tenant();
+    let algorithm = |scheme, hash| SignatureAlgorithm { scheme, hash };
+    let rsa = [SignatureScheme::RsaPkcs1, SignatureScheme::RsaPss].into_iter().flat_map(|scheme| {
+        [Hash::Sha256, Hash::Sha384, Hash::Sha512].map(|hash| ("current", Some(algorithm(scheme, hash))))
+    });
+    for (key, algorithm) in rsa.chain([("p256", None), ("p384", None), ("p521", None), ("rsa4096", None)]) {
+        let current = signing_key(key);
+        judge.federations[0].keys = vec![RegisteredKey { key: current.public().clone(), pem_in_settings: false }];
+        let keys = Keys { current, expired: None, stranger: None };
+        let minter = Minter::new(judge.federations[0].clone(), keys).unwrap();
+        let minter = minter.in_manner(Manner { algorithm, response_too: true, ..Manner::default() });
+        let verdict = judged(&judge, &minter, None, Errand::default());
+        let algorithm = algorithm.map(SignatureAlgorithm::as_str);
+        assert!(verdict.accepted, "{key} {algorithm:?} {verdict:#?}");
+        let said = verdict.signature.unwrap().algorithm;
+        assert!(algorithm.is_none_or(|algorithm| algorithm == said), "{algorithm:?} {said}");
+    }
+    let sha1 = Some(algorithm(SignatureScheme::RsaPkcs1, Hash::Sha1));
+    let refused = minter.in_manner(Manner { algorithm: sha1, ..Manner::default() });
+    let refused = refused.mint(None, now(), Errand::default()).unwrap_err().to_string();
+    assert!(refused.contains("rsa-sha1"), "{refused}");
 }
 
 #[test]

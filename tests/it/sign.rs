@@ -69,7 +69,7 @@ impl Signer {
 /// A key of the fixtures.
 pub(super) fn signing_key(name: &str) -> SigningKey {
     let certificate = fs::read(fixtures().join("certificates").join(name).with_extension("cer")).unwrap();
-    SigningKey::from_pkcs8(&private(name), &certificate).unwrap()
+    SigningKey::from_der(&private(name), &certificate).unwrap()
 }
 
 /// A private key of the fixtures, PKCS #8 DER.
