@@ -238,6 +238,8 @@ async fn every_series_is_there_before_anything_happens() {
         "samlgate_requests_in_flight{listener=\"reverse\"} 0",
         "samlgate_bodies_unjudged_total{reason=\"budget\"} 0",
         "samlgate_upstream_errors_total{reason=\"timeout\"} 0",
+        "samlgate_capture_dropped_total 0",
+        "samlgate_capture_raw 0",
         "samlgate_panics_total 0",
         "samlgate_ready 1",
     ] {
