@@ -249,6 +249,8 @@ async fn every_series_is_there_before_anything_happens() {
         "samlgate_replay_full_total 0",
         "samlgate_replay_store_errors_total 0",
         "samlgate_upstream_duration_seconds_count{outcome=\"error\"} 0",
+        "samlgate_capture_dropped_total 0",
+        "samlgate_capture_raw 0",
         "samlgate_panics_total 0",
         "samlgate_ready 1",
     ] {

@@ -354,7 +354,8 @@ impl Disk {
         let file = self.folder.join("verdicts.jsonl");
         let seen = Path::new("/proc").join(process.child.id().to_string()).join("root");
         let Ok(text) = fs::read_to_string(seen.join(file.strip_prefix("/").unwrap())) else { return 0 };
-        text.lines().map(|line| serde_json::from_str::<Value>(line).map_err(|_| line.to_owned()).unwrap()).count()
+        assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{text}");
+        text.lines().count()
     }
 }
 
