@@ -92,6 +92,8 @@ pub struct Inspection {
     pub kind: MessageKind,
     /// Index of the federation whose issuer it names, in [`Judge::federations`].
     pub federation: Option<usize>,
+    /// `IssueInstant` of the assertion, where a signature vouches for it: the clock of the identity provider.
+    pub issued: Option<Timestamp>,
     /// The verdict; one is always made, for `serve` to use where [`MessageKind::is_judged`].
     pub verdict: Verdict,
 }
@@ -246,7 +248,9 @@ impl Judge {
             claims: claims.as_ref().map(|claims| claims.report(&response)),
             signature: summary(&signatures, &response, &keys).filter(|_| vouched_for),
         };
-        Inspection { kind, federation: named, verdict }
+        let issued = claims.as_ref().filter(|_| vouched_for).and_then(|claims| claims.issue_instant);
+        let issued = issued.and_then(|written| saml::parse_instant(written).ok());
+        Inspection { kind, federation: named, issued, verdict }
     }
 
     /// The federation whose issuer the response names, first by the Assertion, which may be signed.
@@ -282,7 +286,7 @@ impl Judge {
             claims: None,
             signature: None,
         };
-        Inspection { kind, federation: None, verdict }
+        Inspection { kind, federation: None, issued: None, verdict }
     }
 }
 

@@ -24,7 +24,8 @@
 //!                                ▼                           ▼
 //!                             Verdict                 proxy::forward: the same bytes
 //!                                ├─ cli: a report, or JSON
-//!                                └─ observe: a log line and its metrics
+//!                                ├─ observe: a log line and its metrics
+//!                                └─ capture: a line of a file
 //!
 //!  the answer of the upstream streams on; a copy of it ── answer::read ── observe: did the prediction come true?
 //! ```
@@ -44,10 +45,11 @@
 //! | 12 | `app` | | the wiring: from a configuration to a running service |
 //! | 11 | `config` | | TOML as written, resolved into what the program runs on |
 //! | 9 | `proxy` | | the sockets of the proxy: routes, bodies, forwarding, TLS |
-//! | 9 | `admin` | | metrics and health for the operator |
+//! | 9 | `admin` | | metrics, health and the last verdicts, for the operator |
 //! | 9 | `lab` | | the fake ends: an identity provider, and Entra by logic of its own |
 //! | 8 | `inspect` | pure | from posted bytes to a verdict: knows the order of the steps |
 //! | 8 | `mint` | pure | the mirror of it: from claims and a named fault to posted bytes |
+//! | 7 | `capture` | | verdicts and answers as lines of a file |
 //! | 7 | `replay` | | what was seen before: used assertions, requests that passed |
 //! | 7 | `observe` | | events: each is a log line and its metrics |
 //! | 6 | `doctor` | pure | pre-flight: what Entra holds compared with what the identity provider publishes |
@@ -67,6 +69,7 @@
 pub mod admin;
 pub mod answer;
 pub mod app;
+pub mod capture;
 pub mod check;
 pub mod cli;
 pub mod config;

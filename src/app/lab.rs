@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{AppError, bind, signal};
+use super::signals::Signals;
+use super::{AppError, bind};
 use crate::lab::{End, serve};
 use crate::proxy::ServerCertificate;
 
@@ -21,12 +22,12 @@ pub fn lab(
 ) -> Result<(), AppError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(AppError::Runtime)?;
     let served = runtime.block_on(async {
-        let signal = signal().map_err(AppError::Runtime)?;
+        let mut signals = Signals::new().map_err(AppError::Runtime)?;
         let (listener, address) = bind("--listen", address).await?;
         let (stop, stops) = watch::channel(false);
         let serving = tokio::spawn(serve(listener, certificate.map(|certificate| certificate.config()), end, stops));
         ready(address);
-        signal.await;
+        signals.stop().await;
         stop.send_replace(true);
         if let Err(error) = serving.await {
             tracing::error!(%error, "the fake end failed");

@@ -9,6 +9,7 @@ use crate::observe::Metrics;
 use crate::replay::Remembered;
 
 /// The memory that the judge asks.
+#[derive(Clone)]
 pub(super) struct CountedMemory {
     pub(super) remembered: Arc<Remembered>,
     pub(super) metrics: Arc<Metrics>,
@@ -17,7 +18,6 @@ pub(super) struct CountedMemory {
 impl Memory for CountedMemory {
     fn assertion(&self, issuer: &str, id: &str, until: Timestamp, now: Timestamp) -> Use {
         let used = self.remembered.assertion(issuer, id, until, now);
-        self.metrics.set_replay_entries(self.remembered.assertions.entries(now));
         if used == Use::Unknown {
             self.metrics.replay_full();
             tracing::warn!("the memory of used assertions is full: one was not remembered");

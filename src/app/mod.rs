@@ -2,53 +2,76 @@
 
 mod demo;
 mod descriptors;
+mod files;
 mod lab;
 mod memory;
+mod reload;
+mod signals;
 
 pub use demo::{Addresses, Demo, DemoError, SignedIn, Told, demo};
 pub use lab::lab;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use files::Watch;
 use jiff::Timestamp;
 use memory::CountedMemory;
+use reload::{Kept, Reloading, setup, terms};
+use signals::{Signal, Signals};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
 use crate::admin;
+use crate::capture::{Capture, CaptureError};
 use crate::check::Memory;
-use crate::config::Config;
-use crate::inspect::{Effort, MessageKind};
-use crate::observe::{self, Metrics, Vocabulary};
-use crate::proxy::{self, Bounds, Inspector, Proxy, Reverse, UpstreamError};
+use crate::config::{Config, FileRead};
+use crate::inspect::{Effort, Judge, MessageKind};
+use crate::observe::{self, Metrics, Recent, Vocabulary};
+use crate::proxy::{Bounds, Inspector, Proxy, Reverse, UpstreamError};
 use crate::replay::Remembered;
 
 /// What is being answered when a signal comes has so long to end.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Bytes that a body takes of the budget beside its own, and then some.
-const ONE_BODY: usize = 64 * 1024;
+/// How often the files of the configuration are looked at.
+const LOOK: Duration = Duration::from_secs(2);
 
-/// Serves until SIGTERM or SIGINT; blocks, on a runtime of its own.
+/// For the log to be read to its end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// From what a configuration says to what judges by it.
+type Judging = Box<dyn Fn(Judge) -> Inspector + Send + Sync>;
+
+/// Serves until SIGTERM or SIGINT; blocks, on a runtime of its own. SIGHUP, and a change of the file at `path` or of one that it
+/// names, puts the configuration in force that is there then.
 ///
 /// # Errors
 /// What keeps it from starting.
-pub fn serve(config: Config) -> Result<(), AppError> {
+pub fn serve(config: Config, path: &Path) -> Result<(), AppError> {
     observe::install(config.log.level, config.log.format);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(AppError::Runtime)?;
     let served = runtime.block_on(async {
-        let signal = signal().map_err(AppError::Runtime)?;
-        let running = start(config).await?;
-        signal.await;
+        let mut signals = Signals::new().map_err(AppError::Runtime)?;
+        let mut running = start(config).await?;
+        running.follow(path.to_owned(), LOOK);
+        while signals.next().await == Signal::Reload {
+            running.reload();
+        }
         tracing::info!("stopping: what is being answered has {} s to end", GRACE.as_secs());
-        running.stop(GRACE).await;
+        tokio::select! {
+            () = running.stop(GRACE) => {}
+            () = signals.stop() => tracing::warn!("stopping at once: a second signal came"),
+        }
         Ok(())
     });
     // whoever still judges after the grace does not hold up the end
     runtime.shutdown_background();
+    observe::flush(LAST_WORDS);
     served
 }
 
@@ -65,12 +88,14 @@ pub async fn start(config: Config) -> Result<Running, AppError> {
 /// # Errors
 /// What keeps it from starting.
 pub async fn start_at(config: Config, now: fn() -> Timestamp) -> Result<Running, AppError> {
-    let judge = config.judge.clone();
-    let judging = |memory: CountedMemory| -> Inspector {
-        Arc::new(move |posted, now, effort| {
-            // a second look at a message asks for nothing that the first one has changed
-            let memory = (effort == Effort::Verdict).then_some(&memory as &dyn Memory);
-            judge.inspect_with(posted, now, effort, memory)
+    let judging = |memory: CountedMemory| -> Judging {
+        Box::new(move |judge: Judge| {
+            let memory = memory.clone();
+            Arc::new(move |posted, now, effort| {
+                // a second look at a message asks for nothing that the first one has changed
+                let memory = (effort == Effort::Verdict).then_some(&memory as &dyn Memory);
+                judge.inspect_with(posted, now, effort, memory)
+            })
         })
     };
     start_all(config, judging, now).await
@@ -81,12 +106,12 @@ pub async fn start_at(config: Config, now: fn() -> Timestamp) -> Result<Running,
 /// # Errors
 /// What keeps it from starting.
 pub async fn start_with(config: Config, inspector: Inspector, now: fn() -> Timestamp) -> Result<Running, AppError> {
-    start_all(config, |_| inspector, now).await
+    start_all(config, |_| Box::new(move |_| Arc::clone(&inspector)), now).await
 }
 
 async fn start_all(
     config: Config,
-    judging: impl FnOnce(CountedMemory) -> Inspector,
+    judging: impl FnOnce(CountedMemory) -> Judging,
     now: fn() -> Timestamp,
 ) -> Result<Running, AppError> {
     let reverse_address = ready_to_serve(&config)?;
@@ -94,47 +119,61 @@ async fn start_all(
     for note in &config.notes {
         tracing::warn!(note, "configuration");
     }
-    let domains = config.judge.federations.iter().map(|federation| federation.domain.clone().unwrap_or_default());
     let kinds = MessageKind::ALL.map(MessageKind::as_str).to_vec();
-    let metrics = Arc::new(Metrics::new(Vocabulary { domains: domains.collect(), kinds }).map_err(AppError::Metrics)?);
+    let metrics = Arc::new(Metrics::new(&Vocabulary { kinds }).map_err(AppError::Metrics)?);
+    metrics.set_setup(setup(&config, now())).map_err(AppError::Metrics)?;
 
-    let remembered = Arc::new(Remembered::default());
-    let inspector = judging(CountedMemory { remembered: Arc::clone(&remembered), metrics: Arc::clone(&metrics) });
+    let (remembered, recent) = (Arc::new(Remembered::default()), Arc::new(Recent::default()));
+    let of_replay = Arc::clone(&remembered);
+    metrics.ask_replay_entries(move || of_replay.assertions.entries(now()));
+    let judging = judging(CountedMemory { remembered: Arc::clone(&remembered), metrics: Arc::clone(&metrics) });
 
-    let body_bytes = config.judge.limits.body_bytes;
-    let usual = descriptors::within(Bounds::default());
-    let settings = proxy::Settings {
-        mode: config.mode,
-        pass_unjudged: config.pass_unjudged,
-        intercept: config.intercept,
-        upstream: config.upstream,
-        ours: Some(reverse_address),
-        body_bytes,
-        // the budget must hold one body and what goes with it, or none would ever be judged
-        bounds: Bounds { buffered_bytes: usual.buffered_bytes.max(body_bytes.saturating_add(ONE_BODY)), ..usual },
+    let capture = match &config.capture {
+        Some(settings) => {
+            metrics.set_capture_raw(settings.raw);
+            let metrics = Arc::clone(&metrics);
+            Some(Arc::new(Capture::open(settings, move |lines| metrics.capture_dropped(lines))?))
+        }
+        None => None,
     };
-    let proxy = Arc::new(Proxy::new(settings, inspector, remembered, now, Arc::clone(&metrics))?);
+    let kept = Kept { listen: config.listen.clone(), format: config.log.format, capture: config.capture.clone() };
+    let (listen, level, files) = (config.listen.clone(), config.log.level, config.files.clone());
+    let (settings, inspector) =
+        terms(config, Some(reverse_address), descriptors::within(Bounds::default()), &judging, &metrics)?;
+    let (of_proxy, kept_verdicts) = (Arc::clone(&metrics), Arc::clone(&recent));
+    let proxy = Proxy::new(settings, inspector, remembered, now, of_proxy, kept_verdicts, capture.clone())?;
+    let proxy = Arc::new(proxy);
 
     proxy.leads_elsewhere().await?;
-    let (admin, admin_address) = bind("listen.admin", config.listen.admin).await?;
+    let (admin, admin_address) = bind("listen.admin", listen.admin).await?;
     let (stop_traffic, traffic_stops) = watch::channel(false);
     let (stop_admin, admin_stops) = watch::channel(false);
-    let reverse = Reverse {
-        listener: reverse,
-        certificate: config.certificate.filter(|_| config.listen.tls),
+    let reverse = Reverse { listener: reverse, tls: listen.tls, proxy: Arc::clone(&proxy) };
+    let reloading = Reloading {
+        judging,
         proxy: Arc::clone(&proxy),
+        metrics: Arc::clone(&metrics),
+        now,
+        kept,
+        level: Mutex::new(level),
     };
+    let shown = admin::Shown { metrics: Arc::clone(&metrics), recent, now };
     let grace = watch::channel(GRACE);
     let running = Running {
         reverse: reverse_address,
         admin: admin_address,
         traffic: tokio::spawn(reverse.serve(traffic_stops, grace.1)),
-        observers: tokio::spawn(admin::serve(admin, Arc::clone(&metrics), admin_stops)),
+        observers: tokio::spawn(admin::serve(admin, shown, admin_stops)),
         grace: grace.0,
         stop_traffic,
         stop_admin,
         proxy,
+        capture,
         metrics,
+        reloading: Arc::new(reloading),
+        files,
+        asked: Arc::new(Notify::new()),
+        follower: None,
     };
     running.metrics.set_ready(true);
     tracing::info!(reverse = %running.reverse, admin = %running.admin, "serving");
@@ -169,7 +208,6 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, So
 }
 
 /// A service that runs.
-#[derive(Debug)]
 pub struct Running {
     reverse: SocketAddr,
     admin: SocketAddr,
@@ -179,10 +217,59 @@ pub struct Running {
     stop_traffic: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
     proxy: Arc<Proxy>,
+    capture: Option<Arc<Capture>>,
     metrics: Arc<Metrics>,
+    reloading: Arc<Reloading>,
+    /// What the configuration was read from.
+    files: Vec<FileRead>,
+    asked: Arc<Notify>,
+    follower: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("reverse", &self.reverse).field("admin", &self.admin).finish_non_exhaustive()
+    }
 }
 
 impl Running {
+    /// Reads the configuration at `path` again when asked to, and when one of its files has changed; looks for that so often.
+    pub fn follow(&mut self, path: PathBuf, every: Duration) {
+        let (reloading, asked) = (Arc::clone(&self.reloading), Arc::clone(&self.asked));
+        let mut watch = Watch::new(self.files.clone());
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let follower = tokio::spawn(async move {
+            loop {
+                let asked = tokio::select! {
+                    () = asked.notified() => true,
+                    _ = ticks.tick() => false,
+                };
+                let (reloading, path) = (Arc::clone(&reloading), path.clone());
+                // files are read where nothing waits for it
+                let looked = tokio::task::spawn_blocking(move || {
+                    if asked || watch.look() {
+                        watch = Watch::new(reloading.reload(&path));
+                    }
+                    watch
+                });
+                let Ok(looked) = looked.await else {
+                    tracing::error!("the configuration is not followed any more: reading it panicked");
+                    return;
+                };
+                watch = looked;
+            }
+        });
+        if let Some(before) = self.follower.replace(follower) {
+            before.abort();
+        }
+    }
+
+    /// Asks for a reload by whoever follows the configuration.
+    pub fn reload(&self) {
+        self.asked.notify_one();
+    }
+
     /// Where the reverse listener is bound.
     pub fn reverse(&self) -> SocketAddr {
         self.reverse
@@ -200,7 +287,10 @@ impl Running {
 
     /// Takes no more connections, lets what is being answered end within `grace`, then judges what was taken in. Metrics can be
     /// read until the end.
-    pub async fn stop(self, grace: Duration) {
+    pub async fn stop(mut self, grace: Duration) {
+        if let Some(follower) = self.follower.take() {
+            follower.abort();
+        }
         self.metrics.set_ready(false);
         self.grace.send_replace(grace);
         self.stop_traffic.send_replace(true);
@@ -210,33 +300,14 @@ impl Running {
         if tokio::time::timeout(grace, self.proxy.drained()).await.is_err() {
             tracing::warn!("some messages were not judged in time");
         }
+        if let Some(capture) = &self.capture {
+            capture.close(grace).await;
+        }
         self.stop_admin.send_replace(true);
         if let Err(error) = self.observers.await {
             tracing::error!(%error, "the admin listener failed");
         }
     }
-}
-
-/// A future that ends with the first SIGTERM or SIGINT from now on.
-fn signal() -> std::io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        Ok(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        })
-    }
-    #[cfg(not(unix))]
-    Ok(async {
-        // without the signal only the operating system ends the process
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
 }
 
 /// Why the service does not start.
@@ -258,6 +329,9 @@ pub enum AppError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The capture cannot be written.
+    #[error("`capture.file`: {0}")]
+    Capture(#[from] CaptureError),
     /// The upstream cannot be used.
     #[error("`upstream`: {0}")]
     Upstream(#[from] UpstreamError),

@@ -12,6 +12,7 @@ use super::args::Format;
 use super::capture_file::{self, Kind};
 use super::detect::{self, Shape};
 use super::terminal::Trouble;
+use super::verdict_lines;
 use crate::inspect::Posted;
 
 /// Bytes of the largest recording that is read. A HAR file of a busy day in a portal has some 100 MB.
@@ -108,8 +109,17 @@ fn messages(name: &str, reader: &mut dyn Read, format: Format, body_bytes: usize
     if bytes.len() > RECORDING_BYTES {
         return Err(too_large(name, RECORDING_BYTES));
     }
-    let found = capture_file::messages(&detect::text(&bytes), kind)
-        .map_err(|cause| Trouble::new(format!("cannot read {name}: {cause}")))?;
+    let text = detect::text(&bytes);
+    if kind == Kind::Any && verdict_lines::are_here(&text) {
+        let found = verdict_lines::messages(&text).map_err(|cause| {
+            Trouble::new(format!("cannot judge {name} again: {cause}"))
+                .hint("`raw = true` in [capture] keeps the bodies of what is judged from then on")
+        })?;
+        let numbered = found.into_iter();
+        return Ok(numbered.map(|(n, it)| Message { name: format!("{name}#{n}"), body: it.body, at: it.at }).collect());
+    }
+    let found =
+        capture_file::messages(&text, kind).map_err(|cause| Trouble::new(format!("cannot read {name}: {cause}")))?;
     if found.is_empty() {
         return Err(Trouble::new(format!("{name}: no POST with a SAMLResponse was recorded"))
             .hint("record with \"Preserve log\" on, and begin before the sign-in"));

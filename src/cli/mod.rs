@@ -29,6 +29,7 @@ mod serve;
 mod signing;
 mod summary;
 mod terminal;
+mod verdict_lines;
 mod verify;
 
 use std::process::ExitCode;

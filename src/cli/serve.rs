@@ -9,6 +9,6 @@ use crate::config::Config;
 /// Runs the proxy until it is told to stop. What there is to say goes to its log.
 pub(super) fn run(arguments: &ServeArguments) -> Result<Ending, Trouble> {
     let config = Config::load(&arguments.config).map_err(|error| Trouble::new(error.to_string()))?;
-    app::serve(config).map_err(|error| Trouble::new(error.to_string()))?;
+    app::serve(config, &arguments.config).map_err(|error| Trouble::new(error.to_string()))?;
     Ok(Ending::Well)
 }

@@ -9,12 +9,13 @@ use super::file::{Cloud, DomainPolicyValue, DomainPolicyWord, FederationTable, L
 use super::problem::Problems;
 use super::resolve::Folder;
 use crate::dsig::TrustedKey;
+use crate::observe::Source;
 use crate::saml::metadata::IdpMetadata;
 use crate::tenant::{Directory, DomainPolicy, Federation, MfaBehavior, Protocol, RegisteredKey, Settings, Sources};
 
 /// Reads federations, one after the other.
 pub(super) struct Federations<'a, 'p> {
-    folder: &'a Folder<'a>,
+    folder: &'a Folder,
     problems: &'a mut Problems<'p>,
     notes: &'a mut Vec<String>,
     /// Files of users that were read, with what came of it: a file that serves several federations is read once.
@@ -33,7 +34,7 @@ struct Expected {
 impl<'a, 'p> Federations<'a, 'p> {
     pub(super) fn resolve(
         tables: &[Located<FederationTable>],
-        folder: &'a Folder<'a>,
+        folder: &'a Folder,
         problems: &'a mut Problems<'p>,
         notes: &'a mut Vec<String>,
     ) -> (Vec<Federation>, Vec<Sources>) {
@@ -313,6 +314,15 @@ impl<'a, 'p> Federations<'a, 'p> {
             let hint = "Entra holds each issuerUri once in all its tenants".to_owned();
             self.problems.push(place(&table.issuer), "another federation has this issuer", Some(hint));
         }
+    }
+}
+
+/// Where what Entra expects comes from.
+pub(super) fn source(table: &FederationTable) -> Source {
+    match (&table.settings, &table.certificates) {
+        (Some(_), _) => Source::Settings,
+        (None, Some(_)) => Source::File,
+        (None, None) => Source::Metadata,
     }
 }
 

@@ -235,15 +235,15 @@ pub(super) enum OnError {
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct CaptureTable {
-    /// One JSON object a line.
+    /// One JSON object a line. Only its owner may read it.
     pub(super) file: Option<Located<PathBuf>>,
     /// `true` keeps whole responses. Default: false.
     pub(super) raw: Option<bool>,
-    /// Of one file.
+    /// Of one file. Default: 100MiB.
     pub(super) max_size: Option<Located<Size>>,
-    /// Of one line.
+    /// How long a line is kept at most. Default: 7d.
     pub(super) max_age: Option<Located<Duration>>,
-    /// In `enforce`: on disk before the answer. Default: false.
+    /// In `enforce`: on disk before the answer, and 503 when it cannot be. Default: false.
     pub(super) durable: Option<bool>,
 }
 

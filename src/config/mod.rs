@@ -1,9 +1,11 @@
 //! The configuration: TOML as written, resolved into what the program runs on.
 
+mod capture;
 mod federation;
 mod file;
 mod problem;
 mod quantity;
+mod read;
 mod resolve;
 mod sections;
 mod written;
@@ -12,11 +14,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::inspect::Judge;
-use crate::observe::{LogFormat, LogLevel};
+use crate::observe::{LogFormat, LogLevel, Source};
 use crate::proxy::{Intercept, Mode, ServerCertificate, Upstream};
 use crate::tenant::Sources;
 
 pub use problem::{ConfigError, Problem};
+pub use read::{FileRead, Looks};
 
 /// A configuration that holds together.
 #[derive(Debug, Clone)]
@@ -37,6 +40,8 @@ pub struct Config {
     pub certificate: Option<ServerCertificate>,
     /// Where everything goes.
     pub upstream: Upstream,
+    /// The file of verdicts.
+    pub capture: Option<crate::capture::Settings>,
     /// The log.
     pub log: Log,
     /// Keys that are well written, but that `serve` cannot honour yet.
@@ -45,6 +50,10 @@ pub struct Config {
     pub notes: Vec<String>,
     /// Every source of each federation by itself, in the order of the federations.
     pub evidence: Vec<Sources>,
+    /// Where the keys of each federation come from, in the order of the federations.
+    pub sources: Vec<Source>,
+    /// The configuration file and every file that it names, as they were when they were read.
+    pub files: Vec<FileRead>,
 }
 
 /// Where to listen.
@@ -73,8 +82,11 @@ impl Config {
     /// # Errors
     /// All problems that there are, not the first alone.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
-        Self::parse(&text, path)
+        let file = FileRead::about_to(path);
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::of(&text, file),
+            Err(error) => Err(ConfigError::unreadable(file, &error)),
+        }
     }
 
     /// Reads a configuration that was read already. Paths in it are relative to the folder of `path`.
@@ -82,10 +94,20 @@ impl Config {
     /// # Errors
     /// All problems that there are, not the first alone.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let mut problems = problem::Problems::new(path, text);
+        Self::of(text, FileRead::about_to(path))
+    }
+
+    fn of(text: &str, read: FileRead) -> Result<Self, ConfigError> {
+        let path = read.path.clone();
+        let mut problems = problem::Problems::new(&path, text);
+        let folder = resolve::Folder::of(read);
         let file = written::read(text, &mut problems);
-        let config = file.and_then(|file| resolve::resolve(file, path, &mut problems));
-        problems.finish(config)
+        let config = file.and_then(|file| resolve::resolve(file, &folder, &mut problems));
+        let files = folder.files();
+        match problems.finish(config) {
+            Ok(config) => Ok(Self { files, ..config }),
+            Err(problems) => Err(ConfigError { problems, files }),
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::read::FileRead;
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -35,6 +37,8 @@ impl fmt::Display for Problem {
 pub struct ConfigError {
     /// Every reason, in the order of the file.
     pub problems: Vec<Problem>,
+    /// The files that were read, or looked for: a change of one of them may mend it.
+    pub files: Vec<FileRead>,
 }
 
 impl fmt::Display for ConfigError {
@@ -48,9 +52,9 @@ impl fmt::Display for ConfigError {
 }
 
 impl ConfigError {
-    pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+    pub(super) fn unreadable(file: FileRead, error: &std::io::Error) -> Self {
         let cause = format!("the file cannot be read: {error}");
-        Self { problems: vec![Problem { cause, file: path.to_owned(), line: None, hint: None }] }
+        Self { problems: vec![Problem { cause, file: file.path.clone(), line: None, hint: None }], files: vec![file] }
     }
 }
 
@@ -79,11 +83,11 @@ impl<'a> Problems<'a> {
     }
 
     /// The configuration, if nothing was wrong.
-    pub(super) fn finish<T>(mut self, resolved: Option<T>) -> Result<T, ConfigError> {
+    pub(super) fn finish<T>(mut self, resolved: Option<T>) -> Result<T, Vec<Problem>> {
         self.found.sort_by_key(|problem| problem.line);
         match resolved {
             Some(resolved) if self.found.is_empty() => Ok(resolved),
-            _ => Err(ConfigError { problems: self.found }),
+            _ => Err(self.found),
         }
     }
 }

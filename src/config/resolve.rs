@@ -1,5 +1,6 @@
 //! From the file as written to what the program runs on: defaults, addresses, names and the files of the proxy.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -8,9 +9,11 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use super::federation::Federations;
+use super::capture;
+use super::federation::{Federations, source};
 use super::file::{File, InterceptTable, ListenTable, Located, TlsTable, UpstreamTable};
 use super::problem::Problems;
+use super::read::FileRead;
 use super::{Config, Listen, Log};
 use crate::inspect::Judge;
 use crate::proxy::{Authority, Intercept, ServerCertificate, TlsError, Upstream};
@@ -20,18 +23,19 @@ const PATH: &str = "/login.srf";
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
 /// Resolves everything that can be, so that every problem is found.
-pub(super) fn resolve(file: File, path: &Path, problems: &mut Problems<'_>) -> Option<Config> {
+pub(super) fn resolve(file: File, folder: &Folder, problems: &mut Problems<'_>) -> Option<Config> {
     let not_served = not_served(&file);
-    let folder = Folder(path.parent().unwrap_or(Path::new("")));
     let mut notes = Vec::new();
 
     let policy = file.policy.resolve(problems);
     let limits = file.limits.resolve(problems);
-    let (federations, evidence) = Federations::resolve(&file.federation, &folder, problems, &mut notes);
+    let (federations, evidence) = Federations::resolve(&file.federation, folder, problems, &mut notes);
     let listen = listen(&file.listen, problems);
     let (intercept, hosts) = intercept(&file.intercept, problems);
-    let certificate = certificate(&file.tls, &hosts, &folder, problems, &mut notes);
-    let upstream = upstream(&file.upstream, &folder, problems);
+    let certificate = certificate(&file.tls, &hosts, folder, problems, &mut notes);
+    let upstream = upstream(&file.upstream, folder, problems);
+    let capture =
+        file.capture.as_ref().and_then(|table| capture::resolve(table, file.mode, folder, problems, &mut notes));
 
     if let Some(environment) = file.environment.as_ref().filter(|environment| environment.value.trim().is_empty()) {
         problems.push(Some(environment.at.clone()), "`environment` is empty", None);
@@ -56,20 +60,42 @@ pub(super) fn resolve(file: File, path: &Path, problems: &mut Problems<'_>) -> O
         intercept,
         certificate,
         upstream,
+        capture,
         log: Log { level: file.log.level, format: file.log.format },
         not_served,
         notes,
         evidence,
+        sources: file.federation.iter().map(|table| source(&table.value)).collect(),
+        files: Vec::new(),
     })
 }
 
-/// The folder that paths are relative to.
-pub(super) struct Folder<'a>(&'a Path);
+/// The folder that paths are relative to, and what was read of it.
+pub(super) struct Folder {
+    path: PathBuf,
+    read: RefCell<Vec<FileRead>>,
+}
 
-impl Folder<'_> {
+impl Folder {
+    /// The folder of a configuration file that was read.
+    pub(super) fn of(file: FileRead) -> Self {
+        let path = file.path.parent().map(Path::to_owned).unwrap_or_default();
+        Self { path, read: RefCell::new(vec![file]) }
+    }
+
+    /// Every file that was read, the configuration first.
+    pub(super) fn files(self) -> Vec<FileRead> {
+        self.read.into_inner()
+    }
+
     /// The bytes of a file that the configuration names; a problem is noted when there are none.
     pub(super) fn read(&self, file: &Located<PathBuf>, problems: &mut Problems<'_>) -> Option<Vec<u8>> {
         self.read_path(&file.value, &file.at, problems)
+    }
+
+    /// Where a file stands.
+    pub(super) fn at(&self, file: &Path) -> PathBuf {
+        self.path.join(file)
     }
 
     pub(super) fn read_path(
@@ -78,13 +104,15 @@ impl Folder<'_> {
         at: &std::ops::Range<usize>,
         problems: &mut Problems<'_>,
     ) -> Option<Vec<u8>> {
-        let read = std::fs::read(self.0.join(file));
-        read.map_err(|error| {
-            let hint = (error.kind() == std::io::ErrorKind::NotFound && file.is_relative())
-                .then(|| "paths are relative to the configuration file".to_owned());
-            problems.push(Some(at.clone()), format!("`{}` cannot be read: {error}", file.display()), hint);
-        })
-        .ok()
+        let path = self.path.join(file);
+        self.read.borrow_mut().push(FileRead::about_to(&path));
+        std::fs::read(path)
+            .map_err(|error| {
+                let hint = (error.kind() == std::io::ErrorKind::NotFound && file.is_relative())
+                    .then(|| "paths are relative to the configuration file".to_owned());
+                problems.push(Some(at.clone()), format!("`{}` cannot be read: {error}", file.display()), hint);
+            })
+            .ok()
     }
 }
 
@@ -94,7 +122,6 @@ fn not_served(file: &File) -> Vec<&'static str> {
     [
         (file.listen.connect.is_some(), "listen.connect"),
         (replay_elsewhere, "replay.store"),
-        (file.capture.is_some(), "capture"),
         (file.graph.is_some(), "graph"),
     ]
     .into_iter()
@@ -159,7 +186,7 @@ fn bad(
 fn certificate(
     table: &TlsTable,
     hosts: &[String],
-    folder: &Folder<'_>,
+    folder: &Folder,
     problems: &mut Problems<'_>,
     notes: &mut Vec<String>,
 ) -> Option<ServerCertificate> {
@@ -199,7 +226,7 @@ fn minted(
     ca: &Located<PathBuf>,
     key: &Located<PathBuf>,
     hosts: &[String],
-    folder: &Folder<'_>,
+    folder: &Folder,
     problems: &mut Problems<'_>,
     notes: &mut Vec<String>,
 ) -> Option<ServerCertificate> {
@@ -224,7 +251,7 @@ fn minted(
         .ok()
 }
 
-fn upstream(table: &UpstreamTable, folder: &Folder<'_>, problems: &mut Problems<'_>) -> Option<Upstream> {
+fn upstream(table: &UpstreamTable, folder: &Folder, problems: &mut Problems<'_>) -> Option<Upstream> {
     let written = table.url.as_ref().map_or("https://login.microsoftonline.com", |url| url.value.as_str());
     let at = table.url.as_ref().map(|url| url.at.clone());
     let address = table.address.as_ref().and_then(|written| address("upstream.address", written, problems));
@@ -263,7 +290,7 @@ fn origin(url: &str) -> Option<(bool, String, u16)> {
     bare.then(|| (tls, authority.host().trim_matches(['[', ']']).to_ascii_lowercase(), port))
 }
 
-fn roots(ca: &Located<PathBuf>, folder: &Folder<'_>, problems: &mut Problems<'_>) -> Vec<Vec<u8>> {
+fn roots(ca: &Located<PathBuf>, folder: &Folder, problems: &mut Problems<'_>) -> Vec<Vec<u8>> {
     let Some(bytes) = folder.read(ca, problems) else { return Vec::new() };
     let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let (got, roots) = match roots {

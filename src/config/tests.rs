@@ -139,7 +139,7 @@ fn what_this_version_does_not_serve_is_well_written_all_the_same() {
          [upstream]\ndns = \"198.51.100.1:53\"\n[replay]\nstore = \"redis://:password@127.0.0.1\"\ntimeout = \"20ms\"\n\
          [capture]\nfile = \"a\"\nmax_size = \"100MiB\"\nmax_age = \"7d\"\n[graph]\ntenant = \"a\"\n";
     let config = parse(&folder(), &(text.to_owned() + &federation(""))).unwrap();
-    let expected = ["listen.connect", "replay.store", "capture", "graph"];
+    let expected = ["listen.connect", "replay.store", "graph"];
     assert_eq!(config.not_served, expected);
     assert!(!format!("{config:?}").contains("password"));
 }
@@ -172,4 +172,30 @@ fn the_schema_knows_every_section() {
         assert!(known.contains_key(key), "{key}");
     }
     assert_eq!(schema.get("additionalProperties"), Some(&false.into()));
+}
+
+#[test]
+fn a_capture_has_its_defaults_and_its_bounds() {
+    let folder = folder();
+    let of = |text: &str| parse(&folder, &(text.to_owned() + &federation("")));
+    let config = of("[capture]\nfile = \"verdicts.jsonl\"\nraw = true\ndurable = true\n").unwrap();
+    let capture = config.capture.unwrap();
+    assert_eq!(capture.file, folder.path().join("verdicts.jsonl"));
+    assert_eq!((capture.max_size, capture.max_age.as_secs()), (100 << 20, 7 * 86_400));
+    // nothing waits for a verdict in `observe`
+    assert!(capture.raw && !capture.durable);
+    assert!(config.notes.iter().filter(|note| note.starts_with("`capture.")).count() == 2, "{:?}", config.notes);
+    let config = of("mode = \"enforce\"\n[capture]\nfile = \"a\"\ndurable = true\n").unwrap();
+    assert!(config.capture.unwrap().durable);
+
+    let wrong = of("[capture]\nmax_size = 0\nmax_age = \"0s\"\n").unwrap_err();
+    let causes: Vec<_> = wrong.problems.iter().map(|problem| problem.cause.as_str()).collect();
+    assert_eq!(
+        causes,
+        [
+            "`capture.file`: expected the file that verdicts are kept in",
+            "`capture.max_size`: expected more than 0",
+            "`capture.max_age`: expected more than 0"
+        ]
+    );
 }

@@ -1,10 +1,13 @@
-//! The manual: what is checked, what is kept out, what is bounded, what is kept private, what the lab is, what it costs.
+//! The manual: what is checked, how the proxy is run, what is kept out, bounded, kept private and captured, what the lab is, what it costs.
 
 #[doc = include_str!("checks.md")]
 pub mod checks {}
 
 #[doc = include_str!("preflight.md")]
 pub mod preflight {}
+
+#[doc = include_str!("operation.md")]
+pub mod operation {}
 
 #[doc = include_str!("threats.md")]
 pub mod threats {}
@@ -14,6 +17,9 @@ pub mod limits {}
 
 #[doc = include_str!("privacy.md")]
 pub mod privacy {}
+
+#[doc = include_str!("capture.md")]
+pub mod capture {}
 
 #[doc = include_str!("lab.md")]
 pub mod lab {}

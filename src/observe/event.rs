@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::Metrics;
 use crate::answer::Told;
-use crate::verdict::{CheckId, Code, Outcome, Verdict};
+use crate::verdict::{CheckId, Code, Outcome, Text, Verdict};
 
 /// Characters of a finding that a log line quotes.
-const FINDING_CHARS: usize = 400;
+pub(super) const FINDING_CHARS: usize = 400;
 
 /// A post to an intercepted path was looked at.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,7 @@ impl Judged<'_> {
                 tracing::$level!(
                     request_id = self.request_id,
                     kind = self.kind,
-                    federation = metrics.domain(self.federation),
+                    federation = &*metrics.domain(self.federation),
                     verdict = verdict.word(),
                     predicted = predicted.as_deref(),
                     provenance = verdict.provenance.as_str(),
@@ -108,7 +108,12 @@ fn words(ids: impl Iterator<Item = CheckId>) -> String {
 fn first_finding(verdict: &Verdict) -> Option<String> {
     let failing = verdict.checks.iter().filter(|check| check.outcome == Outcome::Fail);
     let finding = failing.filter_map(|check| check.detail.as_ref()?.finding.as_ref()).next()?;
-    Some(finding.to_string().chars().take(FINDING_CHARS).flat_map(printable).collect())
+    Some(line(finding, FINDING_CHARS))
+}
+
+/// A sentence on one line and of bounded length, persons in it as keyed hashes.
+pub(super) fn line(text: &Text, length: usize) -> String {
+    text.to_string().chars().take(length).flat_map(printable).collect()
 }
 
 /// A character as it is, or its escape where a terminal or a line-wise reader could take it for something else.

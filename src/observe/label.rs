@@ -68,3 +68,37 @@ label!(
         Broken = "broken",
     }
 );
+
+label!(
+    /// Where something that Entra expects is known from.
+    Source {
+        /// The export of the federation's settings.
+        Settings = "settings",
+        /// Metadata of the identity provider.
+        Metadata = "metadata",
+        /// Files of certificates.
+        File = "file",
+        /// The export of the tenant's users.
+        Users = "users",
+    }
+);
+
+label!(
+    /// Which of the certificates that Entra holds.
+    Role {
+        /// `signingCertificate`.
+        Current = "current",
+        /// `nextSigningCertificate`.
+        Next = "next",
+    }
+);
+
+label!(
+    /// What came of a reload.
+    Reload {
+        /// The new configuration is in force.
+        Ok = "ok",
+        /// The old one is.
+        Failed = "failed",
+    }
+);

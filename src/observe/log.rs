@@ -1,9 +1,13 @@
-//! The log: structured lines on standard error, for machines or for people.
+//! The log: structured lines on standard error, for machines or for people, as many as are wanted at the time.
+
+use std::sync::OnceLock;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::Registry;
+use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How much is logged.
@@ -23,6 +27,32 @@ pub enum LogLevel {
     Trace,
 }
 
+impl LogLevel {
+    /// Every level.
+    pub const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
+    /// The word of the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+
+    fn filter(self) -> LevelFilter {
+        match self {
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Trace => LevelFilter::TRACE,
+        }
+    }
+}
+
 /// For whom is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -34,19 +64,16 @@ pub enum LogFormat {
     Human,
 }
 
+/// A process has one log: this is how its level is changed, once it is installed.
+static LEVEL: OnceLock<Handle<Targets, Registry>> = OnceLock::new();
+
 /// Sends the log to standard error. Where a log is installed already (by a test, by `demo`), that one stays.
 ///
-/// Libraries speak from `warn` on alone: what they say below that may quote traffic.
+/// Nobody waits for standard error: a thread writes to it, and what it does not take in time is lost and counted. [`super::flush`]
+/// waits for the rest at the end.
 pub fn install(level: LogLevel, format: LogFormat) {
-    let level = match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
-    let filter = Targets::new().with_target("samlgate", level).with_default(level.min(LevelFilter::WARN));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let (filter, handle) = reload::Layer::new(targets(level));
+    let lines = tracing_subscriber::fmt::layer().with_writer(super::stderr::writer());
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
         LogFormat::Human => {
@@ -58,7 +85,26 @@ pub fn install(level: LogLevel, format: LogFormat) {
     // an error says that somebody else's log is in place
     if tracing_subscriber::registry().with(lines.with_filter(filter)).try_init().is_ok() {
         std::panic::set_hook(Box::new(panicked));
+        // and so was no other handle
+        let _ = LEVEL.set(handle);
     }
+}
+
+/// How much is logged now; none where the log is somebody else's.
+pub fn level() -> Option<LogLevel> {
+    let targets = LEVEL.get()?.clone_current()?;
+    LogLevel::ALL.into_iter().find(|level| targets == self::targets(*level))
+}
+
+/// Logs so much from now on; says whether that could be done.
+pub fn set_level(level: LogLevel) -> bool {
+    LEVEL.get().is_some_and(|handle| handle.reload(targets(level)).is_ok())
+}
+
+/// Libraries speak from `warn` on alone: what they say below that may quote traffic.
+fn targets(level: LogLevel) -> Targets {
+    let filter = level.filter();
+    Targets::new().with_target("samlgate", filter).with_default(filter.min(LevelFilter::WARN))
 }
 
 /// A panic says where it was, and not what it says: text that could not be cut often quotes what was being judged.

@@ -1,8 +1,11 @@
 //! Every metric family, on a registry of our own: labels from closed sets, every series created at 0, handles held.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use prometheus::core::Collector;
+use arc_swap::ArcSwap;
+use jiff::SignedDuration;
+
 #[cfg(target_os = "linux")]
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
@@ -10,10 +13,14 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
-use super::label::{Listener, Route, Unjudged, UpstreamFailure};
+use super::family::{increment, register, series};
+use super::federations::Federations;
+use super::label::{Listener, Reload, Route, Unjudged, UpstreamFailure};
 use super::predictions::Predictions;
+use super::setup::Setup;
+use super::sources::Sources;
 use crate::answer::Actual;
-use crate::verdict::{CheckId, Code, Outcome, Verdict};
+use crate::verdict::{Code, Verdict};
 
 /// The first digit of a status, from 2.
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
@@ -27,8 +34,6 @@ const UPSTREAM_BUCKETS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 /// The words that only the caller knows.
 #[derive(Debug, Clone, Default)]
 pub struct Vocabulary {
-    /// The domains of the federations, in their order.
-    pub domains: Vec<String>,
     /// The kinds of messages.
     pub kinds: Vec<&'static str>,
 }
@@ -36,10 +41,10 @@ pub struct Vocabulary {
 /// The metrics of one running service.
 pub struct Metrics {
     registry: Registry,
-    domains: Vec<String>,
     messages: Vec<(&'static str, IntCounter)>,
-    /// One a federation, and one more for an unknown issuer.
-    federations: Vec<PerFederation>,
+    federations: Federations,
+    sources: Sources,
+    setup: ArcSwap<Setup>,
     judge_accepted: Histogram,
     judge_rejected: Histogram,
     predictions: Predictions,
@@ -51,19 +56,20 @@ pub struct Metrics {
     upstream_durations: Vec<Histogram>,
     replay_entries: IntGauge,
     replay_full: IntCounter,
+    /// Asked at every scrape: assertions end without anybody asking.
+    remembered: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
+    capture_dropped: IntCounter,
+    capture_raw: IntGauge,
+    log_dropped: IntCounter,
     panics: IntCounter,
     ready: IntGauge,
-}
-
-struct PerFederation {
-    accepted: IntCounter,
-    rejected: IntCounter,
-    checks: Vec<Vec<(Outcome, IntCounter)>>,
+    /// Why traffic is not welcome.
+    not_ready: ArcSwap<&'static str>,
 }
 
 impl Metrics {
     /// All families with all their series, at 0.
-    pub fn new(vocabulary: Vocabulary) -> Result<Self, Error> {
+    pub fn new(vocabulary: &Vocabulary) -> Result<Self, Error> {
         let registry = Registry::new();
         let opts = |name: &str, help: &str| Opts::new(name, help).namespace("samlgate");
         let counters = |name: &str, help: &str, labels: &[&str]| {
@@ -75,27 +81,6 @@ impl Metrics {
         let messages =
             counters("messages_total", "Posts to an intercepted path, by what kind of message they were.", &["kind"])?;
         let messages = series(&vocabulary.kinds, |kind| messages.get_metric_with_label_values(&[kind]))?;
-
-        let responses =
-            counters("responses_total", "Responses judged, by federation and verdict.", &["federation", "verdict"])?;
-        let checks = counters(
-            "checks_total",
-            "Checks made, by federation, check and outcome.",
-            &["federation", "check", "outcome"],
-        )?;
-        let mut federations = Vec::with_capacity(vocabulary.domains.len() + 1);
-        for domain in vocabulary.domains.iter().map(String::as_str).chain(["unknown"]) {
-            let of_check = |id: CheckId| {
-                series(&Outcome::ALL, |outcome| {
-                    checks.get_metric_with_label_values(&[domain, id.as_str(), outcome.as_str()])
-                })
-            };
-            federations.push(PerFederation {
-                accepted: responses.get_metric_with_label_values(&[domain, "accepted"])?,
-                rejected: responses.get_metric_with_label_values(&[domain, "rejected"])?,
-                checks: CheckId::ALL.into_iter().map(of_check).collect::<Result<_, _>>()?,
-            });
-        }
 
         let judge = HistogramOpts::from(opts("judge_duration_seconds", "Time that a verdict took, by verdict."))
             .buckets(JUDGE_BUCKETS.to_vec());
@@ -134,6 +119,10 @@ impl Metrics {
         let outcomes = CLASSES.into_iter().chain(["error"]);
         let panics = opts("panics_total", "Panics caught while judging: each is a fault of this program.");
         let panics = register(&registry, IntCounter::with_opts(panics)?)?;
+        // the store in memory never fails: the series is there for those who compare instances
+        let store_errors =
+            opts("replay_store_errors_total", "Questions that the store of used assertions did not answer.");
+        register(&registry, IntCounter::with_opts(store_errors)?)?;
         let ready =
             register(&registry, IntGauge::with_opts(opts("ready", "1 when configured, bound and not draining."))?)?;
         let build = gauges("build_info", "1, with what was built.", &["version", "revision"])?;
@@ -148,7 +137,9 @@ impl Metrics {
 
         Ok(Self {
             messages,
-            federations,
+            federations: Federations::new(&registry)?,
+            sources: Sources::new(&registry)?,
+            setup: ArcSwap::default(),
             judge_accepted: judge.get_metric_with_label_values(&["accepted"])?,
             judge_rejected: judge.get_metric_with_label_values(&["rejected"])?,
             predictions: Predictions::new(&registry)?,
@@ -163,6 +154,25 @@ impl Metrics {
                     "Assertions that could not be remembered, for want of room.",
                 ))?,
             )?,
+            remembered: OnceLock::new(),
+            capture_dropped: register(
+                &registry,
+                IntCounter::with_opts(opts(
+                    "capture_dropped_total",
+                    "Lines of the capture that were lost, for want of room or of a disk that takes them.",
+                ))?,
+            )?,
+            capture_raw: register(
+                &registry,
+                IntGauge::with_opts(opts("capture_raw", "1 when the capture keeps whole bodies."))?,
+            )?,
+            log_dropped: register(
+                &registry,
+                IntCounter::with_opts(opts(
+                    "log_dropped_total",
+                    "Lines of the log that were lost, because nobody took those before.",
+                ))?,
+            )?,
             requests,
             in_flight: series(Listener::ALL, |listener| in_flight.get_metric_with_label_values(&[listener.as_str()]))?,
             bodies_unjudged: series(Unjudged::ALL, |reason| unjudged.get_metric_with_label_values(&[reason.as_str()]))?,
@@ -174,7 +184,7 @@ impl Metrics {
                 .collect::<Result<_, _>>()?,
             panics,
             ready,
-            domains: vocabulary.domains,
+            not_ready: ArcSwap::from_pointee("starting"),
             registry,
         })
     }
@@ -184,22 +194,72 @@ impl Metrics {
         increment(&self.messages, |known| known == kind);
     }
 
-    /// Counts a verdict; `federation` is an index into the domains.
+    /// Counts a verdict; `federation` is what [`Metrics::federation`] says.
     pub fn verdict(&self, federation: Option<usize>, verdict: &Verdict, elapsed: Duration) {
-        let of_federation = federation.filter(|index| *index < self.domains.len());
-        let Some(counters) = self.federations.get(of_federation.unwrap_or(self.domains.len())) else { return };
-        let (responses, duration) = if verdict.accepted {
-            (&counters.accepted, &self.judge_accepted)
-        } else {
-            (&counters.rejected, &self.judge_rejected)
-        };
-        responses.inc();
+        self.federations.count(federation, verdict);
+        let duration = if verdict.accepted { &self.judge_accepted } else { &self.judge_rejected };
         duration.observe(elapsed.as_secs_f64());
-        for check in &verdict.checks {
-            if let Some(outcomes) = counters.checks.get(check.id.index()) {
-                increment(outcomes, |outcome| outcome == check.outcome);
-            }
+    }
+
+    /// The number of a federation, which it keeps. All its series are there from now on, at 0.
+    ///
+    /// # Errors
+    /// What the library says.
+    pub fn federation(&self, domain: &str) -> Result<usize, Error> {
+        self.federations.number(domain)
+    }
+
+    /// How many responses were accepted and rejected, federation by federation.
+    pub fn verdicts(&self) -> Vec<(Arc<str>, u64, u64)> {
+        self.federations.counts()
+    }
+
+    /// Another setup is in force: what is known of certificates, users and sources is what it says.
+    ///
+    /// # Errors
+    /// What the library says.
+    pub fn set_setup(&self, setup: Setup) -> Result<(), Error> {
+        self.sources.set(&setup)?;
+        self.setup.store(Arc::new(setup));
+        Ok(())
+    }
+
+    /// The setup in force.
+    pub fn setup(&self) -> Arc<Setup> {
+        self.setup.load_full()
+    }
+
+    /// A few sums for people, each with its words.
+    pub fn sums(&self) -> Vec<(&'static str, u64)> {
+        fn sum<'a, W: 'a>(counters: &'a [(W, IntCounter)]) -> u64 {
+            counters.iter().map(|(_, counter)| counter.get()).sum()
         }
+        let mut sums = vec![
+            ("posts to an intercepted path", sum(&self.messages)),
+            ("bodies that were not judged", sum(&self.bodies_unjudged)),
+            ("requests that the upstream did not answer", sum(&self.upstream_errors)),
+            ("panics", self.panics.get()),
+        ];
+        sums.extend(self.sources.counts().map(|(result, count)| match result {
+            Reload::Ok => ("reloads", count),
+            Reload::Failed => ("reloads that failed", count),
+        }));
+        sums
+    }
+
+    /// Counts a reload.
+    pub fn reloaded(&self, result: Reload) {
+        self.sources.reloaded(result);
+    }
+
+    /// Tells how far the clock of a federation's identity provider is from ours.
+    pub fn idp_clock(&self, federation: Option<usize>, offset: SignedDuration) {
+        self.federations.clock(federation, offset);
+    }
+
+    /// Whether the last reload failed: what is in force is not what the file says.
+    pub fn is_stale(&self) -> bool {
+        self.sources.is_stale()
     }
 
     /// Counts an answer to a message that was judged.
@@ -208,8 +268,14 @@ impl Metrics {
     }
 
     /// Tells how many assertions are remembered.
-    pub fn set_replay_entries(&self, entries: usize) {
+    fn set_replay_entries(&self, entries: usize) {
         self.replay_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+    }
+
+    /// Who knows, at every scrape, how many assertions are remembered. The first one stays.
+    pub fn ask_replay_entries(&self, entries: impl Fn() -> usize + Send + Sync + 'static) {
+        // an error says that somebody is asked already
+        let _ = self.remembered.set(Box::new(entries));
     }
 
     /// Counts an assertion that could not be remembered.
@@ -217,9 +283,19 @@ impl Metrics {
         self.replay_full.inc();
     }
 
+    /// Counts lines of the capture that are lost.
+    pub fn capture_dropped(&self, lines: u64) {
+        self.capture_dropped.inc_by(lines);
+    }
+
+    /// Says whether the capture keeps whole bodies.
+    pub fn set_capture_raw(&self, raw: bool) {
+        self.capture_raw.set(i64::from(raw));
+    }
+
     /// The domain that names a federation in logs and labels.
-    pub fn domain(&self, federation: Option<usize>) -> &str {
-        federation.and_then(|index| self.domains.get(index)).map_or("unknown", String::as_str)
+    pub fn domain(&self, federation: Option<usize>) -> Arc<str> {
+        self.federations.domain(federation)
     }
 
     /// Counts an answer.
@@ -261,9 +337,15 @@ impl Metrics {
         self.panics.inc();
     }
 
-    /// Says whether traffic is welcome.
+    /// Says whether traffic is welcome: whoever was ready and is not any more is stopping.
     pub fn set_ready(&self, ready: bool) {
+        self.not_ready.store(Arc::new(if ready { "" } else { "stopping" }));
         self.ready.set(i64::from(ready));
+    }
+
+    /// Why traffic is not welcome.
+    pub fn not_ready(&self) -> &'static str {
+        **self.not_ready.load()
     }
 
     /// Whether traffic is welcome.
@@ -273,6 +355,12 @@ impl Metrics {
 
     /// Everything in the text format of Prometheus.
     pub fn render(&self) -> Result<String, Error> {
+        self.sources.age();
+        if let Some(remembered) = self.remembered.get() {
+            self.set_replay_entries(remembered());
+        }
+        // one log for the whole process, and this its counter
+        self.log_dropped.inc_by(super::stderr::dropped().saturating_sub(self.log_dropped.get()));
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         String::from_utf8(text).map_err(|error| Error::Msg(error.to_string()))
@@ -281,7 +369,7 @@ impl Metrics {
 
 impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Metrics").field("domains", &self.domains).finish_non_exhaustive()
+        f.debug_struct("Metrics").field("setup", &self.setup.load()).finish_non_exhaustive()
     }
 }
 
@@ -292,22 +380,5 @@ pub struct InFlight(Option<IntGauge>);
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.iter().for_each(IntGauge::dec);
-    }
-}
-
-/// Adds a family to the registry and hands it back.
-fn register<C: Collector + Clone + 'static>(registry: &Registry, family: C) -> Result<C, Error> {
-    registry.register(Box::new(family.clone()))?;
-    Ok(family)
-}
-
-/// One series for every word: made here, at 0, so that the first failure is an increase.
-fn series<W: Copy, S>(words: &[W], make: impl Fn(W) -> Result<S, Error>) -> Result<Vec<(W, S)>, Error> {
-    words.iter().map(|word| Ok((*word, make(*word)?))).collect()
-}
-
-fn increment<W: Copy>(counters: &[(W, IntCounter)], is_it: impl Fn(W) -> bool) {
-    if let Some((_, counter)) = counters.iter().find(|(word, _)| is_it(*word)) {
-        counter.inc();
     }
 }

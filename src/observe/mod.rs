@@ -1,12 +1,21 @@
 //! What the running service tells: one event a happening, which is a log line and its metrics.
 
 mod event;
+mod family;
+mod federations;
 mod label;
 mod log;
 mod metrics;
 mod predictions;
+mod recent;
+mod setup;
+mod sources;
+mod stderr;
 
 pub use event::{Answered, Judged};
-pub use label::{Listener, Route, Unjudged, UpstreamFailure};
-pub use log::{LogFormat, LogLevel, install};
+pub use label::{Listener, Reload, Role, Route, Source, Unjudged, UpstreamFailure};
+pub use log::{LogFormat, LogLevel, install, level, set_level};
 pub use metrics::{InFlight, Metrics, Vocabulary};
+pub use recent::{Recent, RecentCheck, RecentVerdict};
+pub use setup::{KnownCertificate, KnownFederation, Setup};
+pub use stderr::flush;

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::judging::{Decision, Judging};
 use super::keeping::Keeper;
 use crate::answer;
+use crate::capture;
 use crate::limits::Limits;
 use crate::observe::{Answered, Metrics};
 use crate::replay::Remembered;
@@ -54,7 +55,13 @@ impl Answers {
                     let told = kept.read(|answer| answer::read(answer, &Limits::default()));
                     answers.learn(told.request.as_deref());
                     let request_id = request_id.to_str().unwrap_or_default();
-                    Answered { request_id, predicted, told: &told }.emit(&answers.metrics);
+                    let event = Answered { request_id, predicted, told: &told };
+                    event.emit(&answers.metrics);
+                    answers.judging.recent().answered(&event);
+                    if let Some(capture) = &answers.judging.capture {
+                        let time = (answers.now)();
+                        capture.answered(&capture::Answered { time, request_id, predicted, told: &told });
+                    }
                     drop(waiting);
                 })
                 .await;

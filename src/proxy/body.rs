@@ -3,21 +3,18 @@
 use std::collections::VecDeque;
 use std::future::Future as _;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
+use super::budget::{Budget, Room};
 use super::keeping::Keeper;
 use crate::observe::Unjudged;
 
-/// Bytes that each body takes of the budget beside its own, for all that is held with it.
-const EACH: u32 = 1024;
 /// Bytes that are read of a body that nobody wants.
 const DISCARDED: usize = 8 * 1024 * 1024;
 /// And how long.
@@ -37,7 +34,7 @@ pub(super) fn full(bytes: Bytes) -> Body {
 /// the judge or an upstream that is slow to take them.
 struct Held {
     bytes: Vec<u8>,
-    room: OwnedSemaphorePermit,
+    room: Room,
 }
 
 impl AsRef<[u8]> for Held {
@@ -61,16 +58,18 @@ pub(super) enum Read {
 /// Reads a body whole, if it has at most `limit` bytes and the budget has room for it.
 ///
 /// The declared length counts before the first byte is read.
-pub(super) async fn read(mut body: Incoming, limit: usize, budget: &Arc<Semaphore>, time: Duration) -> Read {
-    let declared = body.size_hint().lower();
-    if usize::try_from(declared).map_or(true, |declared| declared > limit) {
+pub(super) async fn read(mut body: Incoming, limit: usize, budget: &Budget, time: Duration) -> Read {
+    let declared = body.size_hint();
+    if usize::try_from(declared.lower()).map_or(true, |declared| declared > limit) {
         return Read::Over(Relay::new(body, time), Unjudged::TooLarge);
     }
-    let Ok(room) = Arc::clone(budget).try_acquire_many_owned(EACH) else {
+    let Some(room) = budget.room(declared.upper()) else {
         return Read::Over(Relay::new(body, time), Unjudged::Budget);
     };
-    // copied as it comes: a body in chunks of one byte each would take many times its length as pieces
-    let mut held = Held { bytes: Vec::new(), room };
+    // copied as it comes: a body in chunks of one byte each would take many times its length as pieces. Memory that is asked for at
+    // once is only taken as it is filled; what grows by doubling may take twice what it holds
+    let expected = declared.exact().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    let mut held = Held { bytes: Vec::with_capacity(expected), room };
     let deadline = Instant::now() + time;
     loop {
         let frame = match tokio::time::timeout_at(deadline, body.frame()).await {
@@ -81,15 +80,13 @@ pub(super) async fn read(mut body: Incoming, limit: usize, budget: &Arc<Semaphor
         };
         // trailers end here: they are no part of the message
         let Ok(piece) = frame.into_data() else { continue };
-        let more = u32::try_from(piece.len()).ok().and_then(|len| Arc::clone(budget).try_acquire_many_owned(len).ok());
-        let reason = match more {
-            _ if held.bytes.len().saturating_add(piece.len()) > limit => Unjudged::TooLarge,
-            None => Unjudged::Budget,
-            Some(more) => {
-                held.room.merge(more);
-                held.bytes.extend_from_slice(&piece);
-                continue;
-            }
+        let reason = if held.bytes.len().saturating_add(piece.len()) > limit {
+            Unjudged::TooLarge
+        } else if held.room.grow(piece.len()) {
+            held.bytes.extend_from_slice(&piece);
+            continue;
+        } else {
+            Unjudged::Budget
         };
         let read = VecDeque::from([Bytes::from_owner(held), piece]);
         return Read::Over(Relay { read, ..Relay::new(body, time) }, reason);

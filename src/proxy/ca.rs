@@ -44,6 +44,11 @@ pub struct Created {
 }
 
 impl Authority {
+    /// Its certificate in DER.
+    pub(super) fn der(&self) -> &[u8] {
+        &self.certificate
+    }
+
     /// Makes an authority over these hosts, valid for some days. Its key is P-256.
     ///
     /// # Errors

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Semaphore, watch};
 
+use crate::capture::{self, Capture, Receipt};
 use crate::inspect::{Effort, Inspection, MessageKind, Posted};
-use crate::observe::{Judged, Metrics};
+use crate::observe::{Judged, Metrics, Recent};
 use crate::verdict::{CheckId, Code, Outcome};
 
 /// What judges: [`crate::inspect::Judge::inspect`], or a stand-in for a test.
@@ -28,6 +29,8 @@ pub(super) enum Decision {
     NotJudged,
     /// The judge itself failed.
     Panicked,
+    /// There is a verdict, and it could not be written down where it had to be.
+    Unrecorded,
 }
 
 impl Decision {
@@ -35,16 +38,17 @@ impl Decision {
     pub(super) fn predicted(self) -> Option<Option<Code>> {
         match self {
             Self::Accepted(predicted) | Self::Rejected(predicted) => Some(predicted),
-            Self::NotJudged | Self::Panicked => None,
+            Self::NotJudged | Self::Panicked | Self::Unrecorded => None,
         }
     }
 }
 
 /// The judge, and what bounds it.
 pub(super) struct Judging {
-    inspector: Inspector,
     now: fn() -> Timestamp,
     metrics: Arc<Metrics>,
+    recent: Arc<Recent>,
+    pub(super) capture: Option<Arc<Capture>>,
     /// One permit a core: a flood of posts waits here and not on the threads that move bytes.
     cores: Arc<Semaphore>,
     /// Messages that are not judged yet.
@@ -53,12 +57,18 @@ pub(super) struct Judging {
 }
 
 impl Judging {
-    pub(super) fn new(inspector: Inspector, now: fn() -> Timestamp, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        now: fn() -> Timestamp,
+        metrics: Arc<Metrics>,
+        recent: Arc<Recent>,
+        capture: Option<Arc<Capture>>,
+    ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
-            inspector,
             now,
             metrics,
+            recent,
+            capture,
             cores: Arc::new(Semaphore::new(cores)),
             waiting: watch::Sender::new(0),
             diagnoses: Mutex::new(Bucket { tokens: DIAGNOSES_A_SECOND.into(), filled: Instant::now() }),
@@ -68,6 +78,7 @@ impl Judging {
     /// Judges a form post and tells of it. It counts as taken in from this call on, not from the first poll.
     pub(super) fn judge(
         self: Arc<Self>,
+        inspector: Inspector,
         body: Bytes,
         request_id: HeaderValue,
     ) -> impl Future<Output = Decision> + Send + 'static {
@@ -76,11 +87,16 @@ impl Judging {
             let (judging, id) = (Arc::clone(&self), request_id.clone());
             // the work is not stopped when nobody waits for it any more: it keeps its core and is told of
             let judged = self.on_a_core(&id, move || {
-                let decision = judging.inspect(&body, &request_id);
+                let decision = judging.inspect(&inspector, &body, &request_id);
                 drop(waiting);
                 decision
             });
-            judged.await.unwrap_or(Decision::Panicked)
+            let Some((decision, receipt)) = judged.await else { return Decision::Panicked };
+            let recorded = match receipt {
+                Some(receipt) => receipt.recorded().await,
+                None => true,
+            };
+            if recorded { decision } else { Decision::Unrecorded }
         }
     }
 
@@ -125,18 +141,24 @@ impl Judging {
         event.emit(&self.metrics);
     }
 
+    /// The last verdicts.
+    pub(super) fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
     /// Waits until everything that was taken in is judged.
     pub(super) async fn drained(&self) {
         // the sender is at hand, so that waiting cannot fail
         let _ = self.waiting.subscribe().wait_for(|waiting| *waiting == 0).await;
     }
 
-    fn inspect(&self, body: &[u8], request_id: &HeaderValue) -> Decision {
+    /// The receipt of the capture comes with the decision: nobody waits for the disk on a core.
+    fn inspect(&self, inspector: &Inspector, body: &[u8], request_id: &HeaderValue) -> (Decision, Option<Receipt>) {
         let (now, start) = ((self.now)(), Instant::now());
-        let mut inspection = (self.inspector)(Posted::Form(body), now, Effort::Verdict);
+        let mut inspection = inspector(Posted::Form(body), now, Effort::Verdict);
         let broken = inspection.verdict.check(CheckId::Signature).is_some_and(|check| check.outcome == Outcome::Fail);
         if inspection.kind.is_judged() && broken && self.may_diagnose() {
-            let mut diagnosed = (self.inspector)(Posted::Form(body), now, Effort::Diagnose);
+            let mut diagnosed = inspector(Posted::Form(body), now, Effort::Diagnose);
             // what is remembered was asked once: asked again, it would know this very message
             for id in [CheckId::InResponseTo, CheckId::Replay] {
                 let (known, asked) =
@@ -147,20 +169,32 @@ impl Judging {
             }
             inspection = diagnosed;
         }
-        let Inspection { kind, federation, verdict, .. } = &inspection;
+        let Inspection { kind, federation, issued, verdict } = &inspection;
+        let (request_id, elapsed) = (request_id.to_str().unwrap_or_default(), start.elapsed());
         let event = Judged {
-            request_id: request_id.to_str().unwrap_or_default(),
+            request_id,
             kind: kind.as_str(),
             federation: *federation,
             verdict: kind.is_judged().then_some(verdict),
-            elapsed: start.elapsed(),
+            elapsed,
         };
         event.emit(&self.metrics);
-        match (kind.is_judged(), verdict.accepted) {
+        self.recent.judged(&event, &self.metrics, now);
+        // one that comes again tells what the clock was then
+        let first = verdict.check(CheckId::Replay).is_some_and(|check| check.outcome == Outcome::Pass);
+        if let (Some(issued), true) = (issued, first) {
+            self.metrics.idp_clock(*federation, issued.duration_since(now));
+        }
+        let receipt = self.capture.as_ref().filter(|_| kind.is_judged()).map(|capture| {
+            let (kind, federation) = (kind.as_str(), &*self.metrics.domain(*federation));
+            capture.judged(&capture::Judged { time: now, request_id, kind, federation, verdict, elapsed, body })
+        });
+        let decision = match (kind.is_judged(), verdict.accepted) {
             (false, _) => Decision::NotJudged,
             (true, true) => Decision::Accepted(verdict.predicted),
             (true, false) => Decision::Rejected(verdict.predicted),
-        }
+        };
+        (decision, receipt)
     }
 
     fn may_diagnose(&self) -> bool {

@@ -3,7 +3,9 @@
 mod answer;
 mod answers;
 mod body;
+mod budget;
 mod ca;
+mod caught;
 mod crowd;
 mod forward;
 mod framing;
@@ -15,6 +17,7 @@ mod place;
 mod reverse;
 mod route;
 mod service;
+mod terms;
 mod tls;
 
 use std::net::SocketAddr;
@@ -50,6 +53,8 @@ pub struct Settings {
     pub intercept: Intercept,
     /// Where everything goes.
     pub upstream: Upstream,
+    /// The certificate that browsers are shown.
+    pub certificate: Option<ServerCertificate>,
     /// Where the proxy itself listens: no place to forward to.
     pub ours: Option<SocketAddr>,
     /// Bytes of one body that is judged.
@@ -59,7 +64,7 @@ pub struct Settings {
 }
 
 /// The one place that requests are forwarded to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     /// Whether TLS is spoken to it.
     pub tls: bool,
@@ -106,8 +111,8 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             connections: 4096,
-            // 64 of the largest bodies, or some 8,000 of the usual ones
-            buffered_bytes: 64 * 1024 * 1024,
+            // 32 of the largest bodies, or some 3,000 of the usual ones
+            buffered_bytes: 32 * 1024 * 1024,
             // 64 of the largest copies, or some 1,000 packed pages
             copied_bytes: 16 * 1024 * 1024,
             head: Duration::from_secs(30),
@@ -115,7 +120,7 @@ impl Default for Bounds {
             idle: Duration::from_secs(60),
             // longer than `body` and `answer` together
             stalled: Duration::from_secs(120),
-            forwarded: 4096,
+            forwarded: 1024,
             connect: Duration::from_secs(5),
             answer: Duration::from_secs(60),
         }

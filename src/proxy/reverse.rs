@@ -13,12 +13,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 use super::crowd::{Crowd, Present};
 use super::framing::{TwoLengths, Watched};
 use super::service::Proxy;
-use super::tls::ServerCertificate;
 
 /// Streams of one HTTP/2 connection at one time: a browser needs few, and each may hold a body.
 const STREAMS: u32 = 100;
@@ -36,8 +34,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub struct Reverse {
     /// Where connections come in.
     pub listener: TcpListener,
-    /// The certificate to show, or none where somebody else ends TLS.
-    pub certificate: Option<ServerCertificate>,
+    /// Whether TLS is spoken, or ended by somebody else.
+    pub tls: bool,
     /// What answers.
     pub proxy: Arc<Proxy>,
 }
@@ -45,7 +43,6 @@ pub struct Reverse {
 impl Reverse {
     /// Serves until `stop` turns true, then gives what is being answered `grace` to end.
     pub async fn serve(self, mut stop: watch::Receiver<bool>, grace: watch::Receiver<Duration>) {
-        let acceptor = self.certificate.as_ref().map(ServerCertificate::acceptor);
         let crowd = Crowd::new(self.proxy.bounds().connections);
         let mut connections = JoinSet::new();
         loop {
@@ -73,7 +70,7 @@ impl Reverse {
                 }
             };
             let present = crowd.enter(room);
-            connections.spawn(connection(stream, acceptor.clone(), Arc::clone(&self.proxy), present, stop.clone()));
+            connections.spawn(connection(stream, self.tls, Arc::clone(&self.proxy), present, stop.clone()));
         }
         drop(self.listener);
         let grace = *grace.borrow();
@@ -87,17 +84,19 @@ impl Reverse {
 /// One connection, from its first byte to its last.
 async fn connection(
     stream: TcpStream,
-    acceptor: Option<TlsAcceptor>,
+    tls: bool,
     proxy: Arc<Proxy>,
     present: Present,
     mut stop: watch::Receiver<bool>,
 ) {
     // a refusal only costs latency
     let _ = stream.set_nodelay(true);
-    let Some(acceptor) = acceptor else {
+    if !tls {
         // without TLS nothing says which HTTP it is: HTTP/1.1 is what balancers speak
         return requests(stream, auto::Builder::new(TokioExecutor::new()).http1_only(), proxy, present, stop).await;
-    };
+    }
+    // that of this moment: a reload changes it for connections to come
+    let Some(acceptor) = proxy.acceptor() else { return };
     let head = proxy.bounds().head;
     let stream = tokio::select! {
         stream = tokio::time::timeout(head, acceptor.accept(stream)) => stream,
@@ -128,7 +127,13 @@ async fn requests<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let bounds = *proxy.bounds();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(bounds.head).max_buf_size(HEAD_BYTES as usize);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head)
+        .max_buf_size(HEAD_BYTES as usize)
+        // who has said everything may stop speaking, and still wants to hear
+        .half_close(true);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -10,16 +10,23 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, Head
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 
 use super::answers::Answers;
 use super::body::{self, Body, Read, Relay, full};
-use super::forward::{Failure, Forward, UpstreamError};
+use super::budget::Budget;
+use super::caught::caught;
+use super::forward::{Failure, UpstreamError};
 use super::judging::{Decision, Inspector, Judging};
 use super::route::{Way, route};
-use super::{Bounds, Mode, Settings, answer, headers};
-use crate::observe::{InFlight, Listener, Metrics, Route, UpstreamFailure};
+use super::terms::{InForce, Terms};
+use super::{Bounds, Mode, ServerCertificate, Settings, answer, headers};
+use crate::capture::Capture;
+use crate::observe::{InFlight, Listener, Metrics, Recent, Route, UpstreamFailure};
 use crate::replay::Remembered;
+
+/// Bytes that a body takes of the budget beside its own, and then some.
+const ONE_BODY: usize = 64 * 1024;
 
 /// What a request was, for whoever reads the answer.
 enum Asked {
@@ -31,42 +38,68 @@ enum Asked {
     Other,
 }
 
+/// What a request holds while it is answered.
+struct Held {
+    terms: Arc<Terms>,
+    in_flight: InFlight,
+}
+
 /// The proxy: what is done with each request, whatever listener it came by.
 pub struct Proxy {
-    settings: Settings,
-    forward: Forward,
+    terms: InForce,
+    bounds: Bounds,
     judging: Arc<Judging>,
     answers: Arc<Answers>,
-    budget: Arc<Semaphore>,
+    budget: Budget,
     metrics: Arc<Metrics>,
 }
 
 impl std::fmt::Debug for Proxy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Proxy").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Proxy").field("settings", &self.terms.now().settings).finish_non_exhaustive()
     }
 }
 
 impl Proxy {
-    /// A proxy that judges with `inspector`, at the instants that `now` tells, and has the requests `remembered` that pass.
+    /// A proxy that judges with `inspector`, at the instants that `now` tells, has the requests `remembered` that pass, keeps
+    /// `recent` verdicts, and writes all of them into `capture`.
     pub fn new(
         settings: Settings,
         inspector: Inspector,
         remembered: Arc<Remembered>,
         now: fn() -> Timestamp,
         metrics: Arc<Metrics>,
+        recent: Arc<Recent>,
+        capture: Option<Arc<Capture>>,
     ) -> Result<Self, UpstreamError> {
-        let judging = Arc::new(Judging::new(inspector, now, Arc::clone(&metrics)));
-        let copied_bytes = settings.bounds.copied_bytes;
+        let judging = Arc::new(Judging::new(now, Arc::clone(&metrics), recent, capture));
+        let bounds = settings.bounds;
+        let copied_bytes = bounds.copied_bytes;
         let answers = Answers::new(Arc::clone(&judging), remembered, now, Arc::clone(&metrics), copied_bytes);
         Ok(Self {
-            forward: Forward::new(&settings.upstream, settings.ours, &settings.bounds)?,
             judging,
             answers: Arc::new(answers),
-            budget: Arc::new(Semaphore::new(settings.bounds.buffered_bytes.min(Semaphore::MAX_PERMITS))),
-            settings,
+            budget: Budget::new(bounds.buffered_bytes.max(least(&settings)), settings.body_bytes),
+            terms: InForce::new(Terms::new(settings, inspector)?),
+            bounds,
             metrics,
         })
+    }
+
+    /// Deals with requests by other settings from now on; the bounds stay. Whatever is being answered goes on by the old ones.
+    ///
+    /// # Errors
+    /// The upstream cannot be used, or is this proxy itself; nothing has changed then.
+    pub async fn renew(&self, settings: Settings, inspector: Inspector) -> Result<(), UpstreamError> {
+        let least = least(&settings);
+        self.terms.replace(settings, inspector).await?;
+        self.budget.at_least(least);
+        Ok(())
+    }
+
+    /// What speaks TLS with the certificate of this moment.
+    pub(super) fn acceptor(&self) -> Option<TlsAcceptor> {
+        self.terms.now().settings.certificate.as_ref().map(ServerCertificate::acceptor)
     }
 
     /// Waits until every message that was taken in is judged.
@@ -79,7 +112,7 @@ impl Proxy {
     /// # Errors
     /// The address at which it would come back.
     pub async fn leads_elsewhere(&self) -> Result<(), UpstreamError> {
-        self.forward.leads_elsewhere().await
+        self.terms.now().forward.leads_elsewhere().await
     }
 
     /// Counts a panic outside the judge: it took a connection with it, and nothing else.
@@ -88,37 +121,65 @@ impl Proxy {
     }
 
     pub(super) fn bounds(&self) -> &Bounds {
-        &self.settings.bounds
+        &self.bounds
     }
 
     /// Answers one request, which may have stated `two_lengths`. Every answer bears the request id.
     pub(super) async fn answer(&self, request: Request<Incoming>, two_lengths: bool) -> Response<Body> {
-        let in_flight = self.metrics.in_flight(Listener::Reverse);
+        let held = Held { terms: self.terms.now(), in_flight: self.metrics.in_flight(Listener::Reverse) };
         let (parts, body) = request.into_parts();
         let request_id = headers::request_id(&parts.headers);
-        let unread = !body.is_end_stream();
-
-        let (taken, mut response) = match route(&self.settings.intercept, &parts, two_lengths) {
-            Err(refusal) => {
-                // where nobody knows how long it is, nothing more is read
-                if unread && !two_lengths && !waits(&parts.headers) {
-                    body::discard(body).await;
-                }
-                let response = answer::sentence(refusal.status(), refusal.sentence(), &request_id);
-                (Route::Refuse, if unread || two_lengths { answer::closing(response) } else { response })
-            }
-            Ok((Way::Pass, host)) => {
-                let body = body::of_request(Relay::new(body, self.settings.bounds.body));
-                let asked = Asked::Visit(parts.method.clone());
-                (Route::Pass, self.forwarded(parts, host, body, asked, in_flight, &request_id).await)
-            }
-            Ok((Way::Inspect, host)) => {
-                (Route::Inspect, self.inspected(parts, host, body, in_flight, &request_id).await)
-            }
-        };
+        let answered = caught(self.answered(parts, body, two_lengths, held, &request_id)).await;
+        let (taken, mut response) = answered.unwrap_or_else(|| {
+            self.panicked();
+            let sentence = "This request could not be answered, through a fault of this proxy.";
+            // nobody knows how much of the request was read
+            let response = answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, sentence, &request_id);
+            (Route::Refuse, answer::closing(response))
+        });
         answer::mark(&mut response, request_id);
         self.metrics.request(Listener::Reverse, taken, response.status().as_u16());
         response
+    }
+
+    /// The answer to one request, and what was done with it.
+    async fn answered(
+        &self,
+        parts: Parts,
+        body: Incoming,
+        two_lengths: bool,
+        held: Held,
+        request_id: &HeaderValue,
+    ) -> (Route, Response<Body>) {
+        let unread = !body.is_end_stream();
+        match route(&held.terms.settings.intercept, &parts, two_lengths) {
+            Err(refusal) => {
+                // where nobody knows how long it is, nothing more is read
+                if unread && !two_lengths && !waits(&parts.headers) {
+                    Self::discard(body, parts.version).await;
+                }
+                let response = answer::sentence(refusal.status(), refusal.sentence(), request_id);
+                (Route::Refuse, if unread || two_lengths { answer::closing(response) } else { response })
+            }
+            Ok((Way::Pass, host)) => {
+                let body = body::of_request(Relay::new(body, self.bounds.body));
+                let asked = Asked::Visit(parts.method.clone());
+                (Route::Pass, self.forwarded(parts, host, body, asked, held, request_id).await)
+            }
+            Ok((Way::Inspect, host)) => (Route::Inspect, self.inspected(parts, host, body, held, request_id).await),
+        }
+    }
+
+    /// Reads a body that nobody wants. An HTTP/2 client is answered at once: it hears while it sends, and stops.
+    async fn discard<B>(body: B, version: Version)
+    where
+        B: hyper::body::Body<Data = Bytes> + Unpin + Send + 'static,
+    {
+        if version == Version::HTTP_2 {
+            tokio::spawn(body::discard(body));
+        } else {
+            body::discard(body).await;
+        }
     }
 
     /// A post to an intercepted path: its body is read, judged, and sent on byte for byte.
@@ -127,12 +188,13 @@ impl Proxy {
         parts: Parts,
         host: HeaderValue,
         body: Incoming,
-        in_flight: InFlight,
+        held: Held,
         request_id: &HeaderValue,
     ) -> Response<Body> {
-        let bounds = &self.settings.bounds;
-        let enforce = self.settings.mode == Mode::Enforce;
-        let bytes = match body::read(body, self.settings.body_bytes, &self.budget, bounds.body).await {
+        let terms = Arc::clone(&held.terms);
+        let settings = &terms.settings;
+        let enforce = settings.mode == Mode::Enforce;
+        let bytes = match body::read(body, settings.body_bytes, &self.budget, self.bounds.body).await {
             Read::Whole(bytes) => bytes,
             Read::Over(rest, reason) => {
                 self.metrics.unjudged(reason);
@@ -144,11 +206,11 @@ impl Proxy {
                 return if enforce {
                     let (status, sentence) = over(reason);
                     if !waits(&parts.headers) {
-                        body::discard(rest).await;
+                        Self::discard(rest, parts.version).await;
                     }
                     answer::closing(answer::sentence(status, sentence, request_id))
                 } else {
-                    self.forwarded(parts, host, body::of_request(rest), Asked::Other, in_flight, request_id).await
+                    self.forwarded(parts, host, body::of_request(rest), Asked::Other, held, request_id).await
                 };
             }
             Read::TimedOut => {
@@ -163,27 +225,36 @@ impl Proxy {
 
         let asked = if !is_plain_form(&parts.headers) {
             self.judging.other(request_id);
-            if enforce && !self.settings.pass_unjudged {
+            if enforce && !settings.pass_unjudged {
                 return not_judged(request_id);
             }
             Asked::Other
         } else if enforce {
-            match Arc::clone(&self.judging).judge(bytes.clone(), request_id.clone()).await {
-                Decision::NotJudged if self.settings.pass_unjudged => Asked::Other,
+            match Arc::clone(&self.judging).judge(Arc::clone(&terms.inspector), bytes.clone(), request_id.clone()).await
+            {
+                Decision::NotJudged if settings.pass_unjudged => Asked::Other,
                 Decision::NotJudged => return not_judged(request_id),
                 Decision::Rejected(predicted) => return answer::rejected(predicted, request_id),
                 Decision::Panicked => {
                     let sentence = "This message could not be judged, and was not forwarded.";
                     return answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, sentence, request_id);
                 }
+                Decision::Unrecorded => {
+                    let sentence = "This message could not be recorded, and was not forwarded.";
+                    return answer::sentence(StatusCode::SERVICE_UNAVAILABLE, sentence, request_id);
+                }
                 accepted @ Decision::Accepted(_) => Asked::SignIn(Box::pin(std::future::ready(accepted))),
             }
         } else {
             // nobody waits for it but who compares it with the answer
-            let judged = tokio::spawn(Arc::clone(&self.judging).judge(bytes.clone(), request_id.clone()));
+            let judged = tokio::spawn(Arc::clone(&self.judging).judge(
+                Arc::clone(&terms.inspector),
+                bytes.clone(),
+                request_id.clone(),
+            ));
             Asked::SignIn(Box::pin(async { judged.await.unwrap_or(Decision::Panicked) }))
         };
-        self.forwarded(with_length(parts, &bytes), host, full(bytes), asked, in_flight, request_id).await
+        self.forwarded(with_length(parts, &bytes), host, full(bytes), asked, held, request_id).await
     }
 
     async fn forwarded(
@@ -192,12 +263,13 @@ impl Proxy {
         host: HeaderValue,
         body: Body,
         asked: Asked,
-        in_flight: InFlight,
+        held: Held,
         request_id: &HeaderValue,
     ) -> Response<Body> {
         headers::prepare_request(&mut parts.headers, host);
+        let Held { terms, in_flight } = held;
         let asked_at = Instant::now();
-        let answered = self.forward.send(parts, body).await;
+        let answered = terms.forward.send(parts, body).await;
         // a client that broke off says nothing about the upstream
         if answered.as_ref().err().is_none_or(|failure| failure.reason.is_some()) {
             let status = answered.as_ref().ok().map(|(response, _)| response.status().as_u16());
@@ -215,7 +287,7 @@ impl Proxy {
                     Asked::Other => None,
                 };
                 let (metrics, request_id) = (Arc::clone(&self.metrics), request_id.clone());
-                let relay = Relay::new(body, self.settings.bounds.answer).kept_by(keeper).telling(move |error| {
+                let relay = Relay::new(body, self.bounds.answer).kept_by(keeper).telling(move |error| {
                     metrics.upstream_failure(UpstreamFailure::Broken);
                     let id = request_id.to_str().unwrap_or_default();
                     tracing::warn!(request_id = id, error, "the upstream did not end its answer");
@@ -241,6 +313,11 @@ impl Proxy {
             }
         }
     }
+}
+
+/// What the budget of all bodies must hold, or none would ever be judged: one body, and what goes with it.
+fn least(settings: &Settings) -> usize {
+    settings.body_bytes.saturating_add(ONE_BODY)
 }
 
 fn over(reason: crate::observe::Unjudged) -> (StatusCode, &'static str) {

@@ -1,10 +1,19 @@
 //! The proxy between a client and an upstream that writes down what it is sent.
 
+mod admin;
 mod answers;
 pub(crate) mod bench;
+mod capture;
+#[cfg(target_os = "linux")]
+mod crowd;
+mod faults;
 mod hostile;
 mod memory;
+#[cfg(unix)]
+mod process;
+mod reload;
 mod upstream;
+mod wire;
 
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
@@ -232,16 +241,32 @@ async fn every_series_is_there_before_anything_happens() {
         "samlgate_requests_in_flight{listener=\"reverse\"} 0",
         "samlgate_bodies_unjudged_total{reason=\"budget\"} 0",
         "samlgate_upstream_errors_total{reason=\"timeout\"} 0",
+        "samlgate_config_reloads_total{result=\"ok\"} 0",
+        "samlgate_config_reloads_total{result=\"failed\"} 0",
+        "samlgate_config_last_success_timestamp_seconds 0",
+        "samlgate_source_refresh_failures_total{federation=\"domain.company\",source=\"file\"} 0",
+        "samlgate_replay_entries 0",
+        "samlgate_replay_full_total 0",
+        "samlgate_replay_store_errors_total 0",
         "samlgate_upstream_duration_seconds_count{outcome=\"error\"} 0",
+        "samlgate_capture_dropped_total 0",
+        "samlgate_capture_raw 0",
         "samlgate_panics_total 0",
         "samlgate_ready 1",
     ] {
         assert!(scraped.body.lines().any(|known| known == line), "{line}\n{}", scraped.body);
     }
+    let of_the_file = "{federation=\"domain.company\",role=\"current\",source=\"file\"} ";
+    assert!(scraped.body.contains(&format!("samlgate_certificate_not_after_timestamp_seconds{of_the_file}")));
+    assert!(scraped.body.contains("samlgate_source_age_seconds{federation=\"domain.company\",source=\"file\"} 0"));
     assert!(scraped.body.contains("samlgate_build_info{") && scraped.body.contains("process_start_time_seconds "));
+    let manual = include_str!("../../src/manual/operation.md");
+    let families = scraped.body.lines().filter_map(|line| line.strip_prefix("# HELP samlgate_")?.split(' ').next());
+    let silent: Vec<_> = families.filter(|family| !manual.contains(&format!("| `{family}` |"))).collect();
+    assert!(silent.is_empty(), "src/manual/operation.md lacks {silent:?}");
     assert_eq!(bench.admin("/healthz").await.status, StatusCode::OK);
     assert_eq!(bench.admin("/readyz").await.status, StatusCode::OK);
-    assert_eq!(bench.admin("/").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(bench.admin("/nowhere").await.status, StatusCode::NOT_FOUND);
     bench.stop().await;
 }
 
@@ -264,6 +289,6 @@ async fn stopping_lets_what_was_begun_end() {
 async fn serve_names_what_it_lacks_and_what_it_cannot_do() {
     let lacking = start(config("", "").0).await.unwrap_err();
     assert!(matches!(&lacking, AppError::Missing(keys) if keys.len() == 3), "{lacking}");
-    let beyond = start(config("[capture]\nfile = \"a\"\n", "").0).await.unwrap_err();
-    assert_eq!(beyond.to_string(), "`capture` is not served by this version");
+    let beyond = start(config("[graph]\ntenant = \"a\"\n", "").0).await.unwrap_err();
+    assert_eq!(beyond.to_string(), "`graph` is not served by this version");
 }

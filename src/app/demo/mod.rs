@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::AppError;
+use super::signals::Signals;
 use crate::lab;
 use crate::mint::Fault;
 use crate::proxy::{AuthorityError, TlsError};
@@ -86,10 +87,10 @@ pub struct Addresses {
 pub fn demo(demo: Demo, mut tell: impl FnMut(Told) -> bool) -> Result<bool, DemoError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(AppError::Runtime)?;
     let well = runtime.block_on(async {
-        let signal = super::signal().map_err(AppError::Runtime)?;
+        let mut signals = Signals::new().map_err(AppError::Runtime)?;
         tokio::select! {
             shown = show(demo, &mut tell) => shown,
-            () = signal => Ok(true),
+            () = signals.stop() => Ok(true),
         }
     });
     runtime.shutdown_background();

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use super::super::memory::CountedMemory;
-use super::super::{AppError, GRACE, Running, bind, start_all};
+use super::super::{AppError, GRACE, Judging, Running, bind, start_all};
 use super::cases::{Case, Way};
 use super::tenant::Tenant;
 use super::{Addresses, Demo, DemoError, PATIENCE, SignedIn};
@@ -19,6 +19,7 @@ use crate::config::{Config, Listen, Log};
 use crate::inspect::{Effort, Judge};
 use crate::lab::{self, Browser, End, Entra, Fetched, Form, Idp, Unasked};
 use crate::limits::Limits;
+use crate::observe::Source;
 use crate::proxy::{Authority, Inspector, Intercept, Mode, ServerCertificate, Upstream};
 use crate::verdict::{CheckId, Outcome, Verdict};
 
@@ -74,21 +75,27 @@ impl Stage {
             certificate: Some(certificate),
             upstream: Upstream {
                 tls: true,
-                http2: true,
                 host: HOST.to_owned(),
                 port: 443,
+                http2: true,
                 address: Some(entra),
                 dns: None,
                 extra_roots: vec![upstream_trusted],
             },
+            capture: None,
             log: Log::default(),
             not_served: Vec::new(),
             notes: Vec::new(),
             evidence: Vec::new(),
+            sources: vec![Source::File; judge.federations.len()],
+            files: Vec::new(),
         };
         // as many as may wait for a terminal; whoever floods the proxy loses lines here, and nothing else
         let (sender, verdicts) = mpsc::channel(64);
-        let judging = |memory| listened_to(judge, memory, sender);
+        let judging = |memory| -> Judging {
+            let inspector = listened_to(judge, memory, sender);
+            Box::new(move |_| Arc::clone(&inspector))
+        };
         let running = start_all(config, judging, Timestamp::now).await?;
 
         let post_to = format!("https://{HERE}:{}/login.srf", running.reverse().port());

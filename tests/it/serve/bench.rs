@@ -44,6 +44,12 @@ pub(super) fn chunks(pieces: &[&str]) -> Body {
     Stream(Box::new(move |_| std::task::Poll::Ready(pieces.pop()))).boxed()
 }
 
+/// The same, of any bytes.
+pub(super) fn pieces(mut pieces: Vec<Bytes>) -> Body {
+    pieces.reverse();
+    Stream(Box::new(move |_| std::task::Poll::Ready(pieces.pop()))).boxed()
+}
+
 /// A body that comes when it is sent.
 pub(super) fn unread() -> (oneshot::Sender<&'static str>, Body) {
     let (sender, mut receiver) = oneshot::channel::<&'static str>();
@@ -92,7 +98,7 @@ pub(super) fn judge(kind: MessageKind, accepted: bool, predicted: Option<Code>) 
             claims: None,
             signature: None,
         };
-        Inspection { kind, federation: Some(0), verdict }
+        Inspection { kind, federation: Some(0), issued: None, verdict }
     })
 }
 
@@ -188,6 +194,32 @@ impl Bench {
         Self { running, record, folder }
     }
 
+    /// The real judge before an upstream, with a configuration on disk that is followed, looked at so often. `write` puts it into
+    /// a folder that holds `proxy.pem` and `proxy.key`; the file is `samlgate.toml`, and what it says of listeners and upstream is
+    /// handed in.
+    pub(super) async fn following(every: Duration, write: impl FnOnce(&Path, &str)) -> Self {
+        let record = Record::default();
+        let upstream = upstream(Arc::clone(&record), None).await;
+        let (_, folder) = config("", "");
+        let ends = format!(
+            "[listen]\nreverse = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[upstream]\nurl = \"http://{upstream}\"\n\
+             [tls]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n"
+        );
+        write(folder.path(), &ends);
+        let path = folder.path().join("samlgate.toml");
+        let mut running = start_at(Config::load(&path).unwrap(), clock_of_fixtures).await.unwrap();
+        running.follow(path, every);
+        Self { running, record, folder }
+    }
+
+    pub(super) fn reload(&self) {
+        self.running.reload();
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(super) async fn without_upstream(inspector: Inspector) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = free.local_addr().unwrap();
@@ -273,21 +305,7 @@ impl Bench {
     }
 
     pub(super) async fn client(&self, speak: Speak) -> Client {
-        let stream = self.tls(speak).await;
-        match speak {
-            Speak::Http1 => {
-                let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-                tokio::spawn(connection);
-                Client::Http1(sender)
-            }
-            Speak::Http2 => {
-                let io = TokioIo::new(stream);
-                let (sender, connection) =
-                    hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
-                tokio::spawn(connection);
-                Client::Http2(sender)
-            }
-        }
+        Client::over(self.tls(speak).await, speak).await
     }
 
     pub(super) async fn tcp(&self) -> TcpStream {
@@ -295,30 +313,48 @@ impl Bench {
     }
 
     pub(super) async fn tls(&self, speak: Speak) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(self.folder.path().join("proxy.pem")).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = match speak {
-            Speak::Http1 => vec![b"http/1.1".to_vec()],
-            Speak::Http2 => vec![b"h2".to_vec()],
-        };
-        let stream = TcpStream::connect(self.running.reverse()).await.unwrap();
-        let name = ServerName::try_from(HOST_NAME).unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+        let root = CertificateDer::from_pem_file(self.folder.path().join("proxy.pem")).unwrap();
+        tls_to(self.running.reverse(), speak, &[root]).await.unwrap()
+    }
+
+    pub(super) fn reverse(&self) -> std::net::SocketAddr {
+        self.running.reverse()
     }
 
     pub(super) async fn admin(&self, path: &str) -> Answer {
+        self.admin_asked(Request::get(path).header("host", "localhost"), "").await
+    }
+
+    pub(super) async fn admin_asked(&self, request: hyper::http::request::Builder, body: &str) -> Answer {
         let stream = TcpStream::connect(self.running.admin()).await.unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
-        let request = Request::get(path).header("host", "localhost").body(full("")).unwrap();
-        Answer::of(sender.send_request(request).await.unwrap()).await
+        Answer::of(sender.send_request(request.body(full(body)).unwrap()).await.unwrap()).await
     }
+}
+
+/// A connection to this listener, which shows one of these certificates.
+pub(super) async fn tls_to(
+    address: std::net::SocketAddr,
+    speak: Speak,
+    trusted: &[CertificateDer<'static>],
+) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let mut roots = rustls::RootCertStore::empty();
+    trusted.iter().for_each(|root| roots.add(root.clone()).unwrap());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = match speak {
+        Speak::Http1 => vec![b"http/1.1".to_vec()],
+        Speak::Http2 => vec![b"h2".to_vec()],
+    };
+    let stream = TcpStream::connect(address).await?;
+    // bodies in pieces would wait for acknowledgements
+    stream.set_nodelay(true)?;
+    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(HOST_NAME).unwrap(), stream).await
 }
 
 /// What a client speaks.
@@ -334,6 +370,23 @@ pub(super) enum Client {
 }
 
 impl Client {
+    pub(super) async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, speak: Speak) -> Self {
+        match speak {
+            Speak::Http1 => {
+                let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+                tokio::spawn(connection);
+                Self::Http1(sender)
+            }
+            Speak::Http2 => {
+                let io = TokioIo::new(stream);
+                let (sender, connection) =
+                    hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+                tokio::spawn(connection);
+                Self::Http2(sender)
+            }
+        }
+    }
+
     pub(super) async fn send(&mut self, request: hyper::http::request::Builder, body: Body) -> Answer {
         let mut request = request.body(body).unwrap();
         let response = match self {
@@ -361,7 +414,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    async fn of(response: Response<Incoming>) -> Self {
+    pub(super) async fn of(response: Response<Incoming>) -> Self {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8_lossy(&body).into_owned();
@@ -418,6 +471,7 @@ pub(crate) async fn upstream_replying(record: Record, tls: Option<TlsAcceptor>, 
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (record, tls, reply) = (Arc::clone(&record), tls.clone(), Arc::clone(&reply));
+            stream.set_nodelay(true).unwrap();
             tokio::spawn(async move {
                 match tls {
                     None => answer_all(stream, record, reply).await,

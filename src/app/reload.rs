@@ -1,0 +1,148 @@
+//! Reload: another configuration is put in force, or the last good one stays, and either is told.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+
+use super::{AppError, Judging, ready_to_serve};
+use crate::capture;
+use crate::config::{Config, ConfigError, FileRead, Listen};
+use crate::observe::{self, KnownFederation, LogFormat, LogLevel, Metrics, Reload, Setup};
+use crate::proxy::{self, Bounds, Inspector, Mode, Proxy};
+
+/// What puts configurations in force, one after the other.
+pub(super) struct Reloading {
+    pub(super) judging: Judging,
+    pub(super) proxy: Arc<Proxy>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) now: fn() -> Timestamp,
+    pub(super) kept: Kept,
+    /// What the file said last.
+    pub(super) level: Mutex<LogLevel>,
+}
+
+/// What cannot be changed while the service runs.
+pub(super) struct Kept {
+    pub(super) listen: Listen,
+    pub(super) format: LogFormat,
+    pub(super) capture: Option<capture::Settings>,
+}
+
+impl Kept {
+    /// The keys that a new configuration changes in vain.
+    fn changed(&self, new: &Config) -> impl Iterator<Item = &'static str> {
+        let listen = &self.listen;
+        let keys = [
+            (listen.reverse != new.listen.reverse, "listen.reverse"),
+            (listen.tls != new.listen.tls, "listen.tls"),
+            (listen.admin != new.listen.admin, "listen.admin"),
+            (self.format != new.log.format, "log.format"),
+            (self.capture != new.capture, "capture"),
+        ];
+        keys.into_iter().filter_map(|(changed, key)| changed.then_some(key))
+    }
+}
+
+impl Reloading {
+    /// Reads the file again. Says which files were read, or looked for.
+    pub(super) fn reload(&self, path: &Path) -> Vec<FileRead> {
+        let (files, result) = match Config::load(path) {
+            Ok(config) => (config.files.clone(), self.put(config).map_err(|error| tell(&error))),
+            Err(error) => {
+                tell_problems(&error);
+                (error.files, Err(()))
+            }
+        };
+        self.metrics.reloaded(if result.is_ok() { Reload::Ok } else { Reload::Failed });
+        files
+    }
+
+    fn put(&self, config: Config) -> Result<(), AppError> {
+        ready_to_serve(&config)?;
+        for note in &config.notes {
+            tracing::warn!(note, "configuration");
+        }
+        for key in self.kept.changed(&config) {
+            tracing::warn!(
+                key,
+                "cannot be changed while the service runs: the old value stays until it is started anew"
+            );
+        }
+        let (level, federations) = (config.log.level, config.judge.federations.len());
+        let setup = setup(&config, (self.now)());
+        let (settings, inspector) = terms(config, None, Bounds::default(), &self.judging, &self.metrics)?;
+        // whoever reads files here may wait
+        Handle::current().block_on(self.proxy.renew(settings, inspector))?;
+        self.metrics.set_setup(setup).map_err(AppError::Metrics)?;
+        // a level that was set by hand stays until the file says another
+        let mut known = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *known, level) != level {
+            observe::set_level(level);
+        }
+        tracing::info!(federations, "reloaded: the new configuration is in force");
+        Ok(())
+    }
+}
+
+/// What the proxy deals with requests by, under a configuration.
+pub(super) fn terms(
+    config: Config,
+    ours: Option<SocketAddr>,
+    bounds: Bounds,
+    judging: &Judging,
+    metrics: &Metrics,
+) -> Result<(proxy::Settings, Inspector), AppError> {
+    let domains = config.judge.federations.iter().map(|known| known.domain.as_deref().unwrap_or_default());
+    let numbers = domains.map(|domain| metrics.federation(domain)).collect::<Result<Vec<_>, _>>();
+    let numbers = numbers.map_err(AppError::Metrics)?;
+    let settings = proxy::Settings {
+        mode: config.mode,
+        pass_unjudged: config.pass_unjudged,
+        intercept: config.intercept,
+        upstream: config.upstream,
+        ours,
+        certificate: config.certificate,
+        body_bytes: config.judge.limits.body_bytes,
+        bounds,
+    };
+    let inspector = judging(config.judge);
+    // the judge counts federations as its configuration does, metrics as they became known
+    let numbered: Inspector = Arc::new(move |posted, now, effort| {
+        let mut inspection = inspector(posted, now, effort);
+        inspection.federation = inspection.federation.and_then(|index| numbers.get(index).copied());
+        inspection
+    });
+    Ok((settings, numbered))
+}
+
+/// What an operator sees of a configuration.
+pub(super) fn setup(config: &Config, since: Timestamp) -> Setup {
+    let federations = config.judge.federations.iter().zip(&config.sources);
+    Setup {
+        environment: config.environment.clone().unwrap_or_default(),
+        mode: match config.mode {
+            Mode::Observe => "observe",
+            Mode::Enforce => "enforce",
+        },
+        federations: federations.map(|(federation, source)| KnownFederation::of(federation, *source)).collect(),
+        since,
+    }
+}
+
+const KEPT: &str = "not reloaded: the last good configuration stays in force";
+
+fn tell(error: &AppError) {
+    tracing::error!(%error, "{KEPT}");
+}
+
+/// One line for the whole, and one for each problem.
+fn tell_problems(error: &ConfigError) {
+    tracing::error!(problems = error.problems.len(), "{KEPT}");
+    for problem in &error.problems {
+        let file = problem.file.display();
+        tracing::error!(%file, line = problem.line, hint = problem.hint.as_deref(), "{}", problem.cause);
+    }
+}

@@ -1,0 +1,112 @@
+//! What the admin listener shows, and to whom.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use hyper::header::{HOST, ORIGIN};
+use hyper::{Request, Response, StatusCode};
+use serde_json::Value;
+
+use super::bench::{Answer, Bench, Speak, full, panicking, posted};
+use super::post;
+
+/// Posts fixtures, so that there are verdicts.
+async fn verdicts(fixtures: &[&str]) -> (Bench, Answer) {
+    let page = "<html><script>$Config={\"iErrorCode\":51004,\"pgid\":\"ConvergedError\"};</script>";
+    let bench = Bench::judging("", Arc::new(move |_| Response::new(full(page)))).await;
+    for fixture in fixtures {
+        let request = post("/login.srf").header("x-request-id", *fixture);
+        bench.client(Speak::Http1).await.send(request, full(&posted(fixture))).await;
+    }
+    let all_answered = || async {
+        let known: Vec<Value> = serde_json::from_str(&bench.admin("/api/verdicts").await.body).unwrap();
+        known.iter().filter(|known| known["actual"] == "AADSTS51004").count() == fixtures.len()
+    };
+    while !all_answered().await {
+        tokio::task::yield_now().await;
+    }
+    let answer = bench.admin("/api/verdicts").await;
+    (bench, answer)
+}
+
+/// Text about anybody: the directory's, and what the messages say.
+fn assert_impersonal(text: &str) {
+    let users = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tenants/users.csv")).unwrap();
+    let words = users.lines().skip(1).flat_map(|line| line.split([',', ';', '"'])).filter(|word| word.len() > 6);
+    let words = words.filter(|word| *word != "Member").chain(["first.user", "second.user", "mail.domain.company"]);
+    let quoted: Vec<_> = words.filter(|word| text.contains(*word)).collect();
+    assert!(quoted.is_empty(), "{quoted:?} in {text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_verdicts_are_there_newest_first_with_their_findings_and_no_claims() {
+    let all = ["sound_and_strict", "immutable_id_is_the_mail_address", "unsigned"];
+    let (bench, answer) = verdicts(&all).await;
+    assert_eq!(answer.headers["content-type"], "application/json");
+    let known: Vec<Value> = serde_json::from_str(&answer.body).unwrap();
+    let mut ids: Vec<_> = known.iter().map(|known| known["request_id"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    let mut expected = all;
+    expected.sort_unstable();
+    assert_eq!(ids, expected);
+    let of = |id: &str| known.iter().find(|known| known["request_id"] == id).unwrap();
+    let mail = of("immutable_id_is_the_mail_address");
+    assert_eq!((&mail["verdict"], &mail["predicted"]), (&"rejected".into(), &"AADSTS51004".into()));
+    assert_eq!((&mail["agree"], &mail["federation"]), (&true.into(), &"domain.company".into()));
+    assert_eq!(mail["time"], "2026-11-23T12:00:00Z");
+    let failing = &mail["checks"][0];
+    assert_eq!((&failing["id"], &failing["outcome"]), (&"immutable_id".into(), &"fail".into()));
+    assert!(failing["finding"].as_str().unwrap().contains("the NameID is the mail address of #"), "{failing}");
+    assert!(failing["hint"].as_str().unwrap().contains("authentik"), "{failing}");
+    assert_eq!(of("sound_and_strict")["checks"], Value::Array(vec![]));
+    assert!(["claims", "name_id\"", "NameID>", "expected", "got"].iter().all(|word| !answer.body.contains(word)));
+    assert_impersonal(&answer.body);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_what_is_in_force_without_scripts_and_without_persons() {
+    let (bench, _) = verdicts(&["sound_and_strict", "immutable_id_is_the_mail_address"]).await;
+    let Answer { status, headers, body, .. } = bench.admin("/").await;
+    assert_eq!(status, StatusCode::OK);
+    let policy = headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && policy.contains("frame-ancestors 'none'"));
+    for words in ["ready", "observe", "domain.company", "https://authentik.company/", "days left", "AADSTS51004"] {
+        assert!(body.contains(words), "{words}: {body}");
+    }
+    assert!(["<script", "<img", "<form", " style=", "http-equiv=\"Content"].iter().all(|word| !body.contains(word)));
+    assert_impersonal(&body);
+    // for whoever wants to look at it
+    if let Some(path) = std::env::var_os("SAMLGATE_PAGE") {
+        fs::write(path, &body).unwrap();
+    }
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_pages_neither_see_nor_change_anything() {
+    let bench = Bench::start("", panicking()).await;
+    let get = |path: &str, host: &str| Request::get(path).header(HOST, host);
+    for path in ["/", "/api/verdicts", "/api/log-level", "/nowhere"] {
+        let answer = bench.admin_asked(get(path, "stranger.example"), "").await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    // a scraper knows this program by any name
+    assert_eq!(bench.admin_asked(get("/metrics", "samlgate.internal:9464"), "").await.status, StatusCode::OK);
+
+    let long = "debug".repeat(100);
+    let put = || Request::put("/api/log-level").header(HOST, "127.0.0.1:9464");
+    let of = |request, body| bench.admin_asked(request, body);
+    assert_eq!(of(put().header(ORIGIN, "https://stranger.example"), "debug").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(of(put(), "loud").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(of(put(), &long).await.status, StatusCode::BAD_REQUEST);
+    // the log of a test is no log of samlgate's
+    assert_eq!(of(put().header(ORIGIN, "http://localhost:9464"), "debug\n").await.status, StatusCode::CONFLICT);
+    let answer = of(Request::delete("/api/log-level").header(HOST, "localhost"), "").await;
+    assert_eq!(
+        (answer.status, &answer.headers["allow"]),
+        (StatusCode::METHOD_NOT_ALLOWED, &"GET, HEAD, PUT".parse().unwrap())
+    );
+    bench.stop().await;
+}
