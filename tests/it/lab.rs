@@ -142,3 +142,45 @@ async fn an_answer_is_packed_when_that_is_asked_for() {
     let (head, _) = page(entra, "GET /nothing", b"").await;
     assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
 }
+
+/// The clock of the next test, in seconds.
+static CLOCK: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);
+
+fn clock() -> jiff::Timestamp {
+    jiff::Timestamp::from_second(CLOCK.load(std::sync::atomic::Ordering::Relaxed)).unwrap()
+}
+
+/// Attacks are left out: the fake looks for mistakes, and is easier to fool than the judge.
+#[test]
+fn the_fake_answers_every_mistake_among_the_fixtures_as_was_predicted() {
+    const DIFFERENT: [&str; 4] = [
+        // no sign-ins: nothing is predicted of them
+        "responses/authn_request",
+        "responses/logout_response",
+        // the operator of that tenant allows less than Entra does
+        "responses/hardly_any_skew",
+        // the fake asks for no exponent
+        "responses/rsa_with_exponent_3",
+    ];
+    let mut wrong = Vec::new();
+    let mut asked = 0;
+    for sample in crate::corpus::samples() {
+        if sample.name.starts_with("attacks/") || DIFFERENT.contains(&sample.name.as_str()) {
+            continue;
+        }
+        CLOCK.store(sample.now.as_second(), std::sync::atomic::Ordering::Relaxed);
+        let entra = Entra { federations: sample.judge.federations.clone(), sign_in: String::new(), now: clock };
+        let head = hyper::Request::post("/login.srf").body(()).unwrap().into_parts().0;
+        let body = samlgate::mint::urlencoded(&[("SAMLResponse", &STANDARD.encode(&sample.xml))]).into_bytes();
+        let predicted = sample.judge.inspect(Posted::Form(&body), clock(), Effort::Verdict).verdict.predicted;
+        let page = entra.answer(&lab::Asked { head, body });
+        let code = page.html.split_once("AADSTS").map(|(_, rest)| rest.split_once(':').unwrap().0.to_owned());
+        asked += 1;
+        let predicted = predicted.map(|code| code.digits().to_owned());
+        if code != predicted {
+            wrong.push(format!("{}: predicted {predicted:?}, answered {code:?}", sample.name));
+        }
+    }
+    assert!(asked > 300, "only {asked}");
+    assert!(wrong.is_empty(), "{} of {asked}\n{}\n", wrong.len(), wrong.join("\n"));
+}

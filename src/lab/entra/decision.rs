@@ -8,9 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 
 use super::signature;
+use crate::dsig::DS;
 use crate::limits::Limits;
 use crate::saml::{ASSERTION, PROTOCOL};
-use crate::tenant::{DomainPolicy, Federation};
+use crate::tenant::{DomainPolicy, Federation, Protocol};
 use crate::xml::{self, Document, NodeId};
 
 /// How far clocks may differ.
@@ -56,30 +57,48 @@ pub(super) fn decide(federations: &[Federation], form: &[(String, String)], now:
     let (Some((_, response)), None) = (posted.next(), posted.next()) else { return Err(UNREADABLE) };
     let response: String = response.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let bytes = STANDARD.decode(response).map_err(|_| UNREADABLE)?;
-    if !bytes.contains(&b'<') || std::str::from_utf8(&bytes).is_err() {
+    // a document in whatever encoding begins with its first tag, behind some mark perhaps
+    if !bytes.trim_ascii_start().iter().take(4).any(|byte| *byte == b'<') {
         return Err(UNREADABLE);
     }
     let document = xml::parse(bytes, &Limits::default()).map_err(|_| INVALID_XML)?;
     let response = Place { document: &document, node: document.root() };
-    let digit_first =
-        |place: &Place<'_>| place.attribute("ID").is_none_or(|id| id.starts_with(|c: char| c.is_ascii_digit()));
+    let id = |place: &Place<'_>| place.attribute("ID").filter(|id| xml::is_ncname(id)).map(str::to_owned);
     if !document.is(response.node, PROTOCOL, "Response")
         || response.attribute("Version") != Some("2.0")
-        || digit_first(&response)
+        || id(&response).is_none()
     {
         return Err(INVALID_XML);
     }
 
     let assertion = the_assertion(&response)?;
-    if digit_first(&assertion) {
+    if id(&assertion).is_none() || id(&assertion) == id(&response) || assertion.attribute("Version") != Some("2.0") {
         return Err(INVALID_XML);
     }
-    let issuer = assertion.text("Issuer").unwrap_or_default();
-    let realm = federations.iter().find(|federation| federation.issuer.as_deref() == Some(issuer.as_str()));
-    let realm = realm.ok_or(NO_REALM)?;
+    let realm = realm(federations, &response, &assertion)?;
     signature::verify(&response, &assertion, &realm.keys)?;
     valid(&response, &assertion, realm, now)?;
     account(&assertion, realm)
+}
+
+/// The federation that the assertion's issuer names; where the response names one too, it must be the same.
+fn realm<'f>(
+    federations: &'f [Federation],
+    response: &Place<'_>,
+    assertion: &Place<'_>,
+) -> Result<&'f Federation, Refusal> {
+    let named = |place: &Place<'_>| {
+        let issuer = place.only("Issuer")?;
+        let format = issuer.attribute("Format");
+        let entity = format.is_none_or(|format| format == "urn:oasis:names:tc:SAML:2.0:nameid-format:entity");
+        entity.then(|| issuer.own_text())
+    };
+    let issuer = named(assertion).ok_or(NO_REALM)?;
+    if !response.all("Issuer").is_empty() && named(response).as_ref() != Some(&issuer) {
+        return Err(NO_REALM);
+    }
+    let mut known = federations.iter().filter(|federation| federation.protocol != Some(Protocol::WsFed));
+    known.find(|federation| federation.issuer.as_ref() == Some(&issuer)).ok_or(NO_REALM)
 }
 
 /// A node with its document.
@@ -90,14 +109,16 @@ pub(super) struct Place<'d> {
 }
 
 impl<'d> Place<'d> {
-    fn attribute(&self, name: &str) -> Option<&'d str> {
+    pub(super) fn attribute(&self, name: &str) -> Option<&'d str> {
         self.document.attribute(self.node, name)
     }
 
-    /// The children of a name, whatever their namespace.
+    /// The children of a name, in a namespace of SAML or of signatures.
     pub(super) fn all(&self, name: &str) -> Vec<Place<'d>> {
         let document = self.document;
+        let known = |child: &NodeId| [PROTOCOL, ASSERTION, DS].contains(&document.namespace(*child));
         let named = document.child_elements(self.node).filter(|child| document.local_name(*child) == name);
+        let named = named.filter(known);
         named.map(|node| Place { document, node }).collect()
     }
 
@@ -122,42 +143,82 @@ fn the_assertion<'d>(response: &Place<'d>) -> Result<Place<'d>, Refusal> {
         return Err(NO_ASSERTION);
     }
     let document = response.document;
-    let everywhere = document.descendants(NodeId::DOCUMENT).filter(|node| document.local_name(*node) == "Assertion");
+    let all = document.descendants(NodeId::DOCUMENT);
+    let everywhere = all.filter(|node| ["Assertion", "EncryptedAssertion"].contains(&document.local_name(*node)));
+    let known = ["Issuer", "Signature", "Extensions", "Status", "Assertion"];
+    if document.child_elements(response.node).any(|child| !known.contains(&document.local_name(child))) {
+        return Err(NO_ASSERTION);
+    }
     let one = response.only("Assertion").filter(|one| document.is(one.node, ASSERTION, "Assertion"));
     one.filter(|_| everywhere.count() == 1).ok_or(NO_ASSERTION)
 }
 
 /// Times, audience, addresses, and what there must be one of.
 fn valid(response: &Place<'_>, assertion: &Place<'_>, realm: &Federation, now: Timestamp) -> Result<(), Refusal> {
-    let instant = |place: &Place<'_>, name: &str| match place.attribute(name) {
-        None => Ok(None),
-        Some(text) => text.parse::<Timestamp>().map(Some).map_err(|_| INVALID),
-    };
     let conditions = assertion.only("Conditions").ok_or(INVALID)?;
     let subject = assertion.only("Subject").ok_or(INVALID)?;
     let confirmation = subject.only("SubjectConfirmation").and_then(|one| one.only("SubjectConfirmationData"));
     let confirmation = confirmation.ok_or(INVALID)?;
-    let ends = [instant(&conditions, "NotOnOrAfter")?, instant(&confirmation, "NotOnOrAfter")?];
-    let begins = instant(&conditions, "NotBefore")?;
-    let over = ends.into_iter().flatten().any(|end| now.duration_since(end) >= SKEW);
-    let early = begins.is_some_and(|begin| begin.duration_since(now) > SKEW);
+    let statement = assertion.only("AuthnStatement").ok_or(INVALID)?;
+    in_time(response, assertion, &conditions, &confirmation, &statement, now)?;
+    let known = ["AudienceRestriction", "OneTimeUse", "ProxyRestriction"];
+    let unknown = conditions.document.child_elements(conditions.node);
+    let unknown = unknown.map(|node| conditions.document.local_name(node)).any(|name| !known.contains(&name));
     let restrictions = conditions.all("AudienceRestriction");
     let for_us = restrictions.iter().all(|one| one.all("Audience").iter().any(|one| one.own_text() == realm.audience));
     let destination = response.attribute("Destination").filter(|destination| !destination.is_empty());
     let elsewhere = destination.is_some_and(|destination| destination != realm.acs)
         || confirmation.attribute("Recipient") != Some(realm.acs.as_str());
-    let context = assertion.only("AuthnStatement").and_then(|one| one.only("AuthnContext")).ok_or(INVALID)?;
+    let context = statement.only("AuthnContext").ok_or(INVALID)?;
+    let class = context.text("AuthnContextClassRef").filter(|class| !class.trim().is_empty());
     let declared = !context.all("AuthnContextDeclRef").is_empty() || !context.all("AuthnContextDecl").is_empty();
-    if over || early || restrictions.is_empty() || !for_us || elsewhere || declared {
+    if unknown || class.is_none() || restrictions.is_empty() || !for_us || elsewhere || declared {
         return Err(INVALID);
     }
     Ok(())
+}
+
+/// Every instant there is, compared with the clock.
+fn in_time(
+    response: &Place<'_>,
+    assertion: &Place<'_>,
+    conditions: &Place<'_>,
+    confirmation: &Place<'_>,
+    statement: &Place<'_>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let instant =
+        |place: &Place<'_>, name: &str| place.attribute(name).map(|text| read(text).ok_or(INVALID)).transpose();
+    let (begin, end) = (instant(conditions, "NotBefore")?, instant(conditions, "NotOnOrAfter")?);
+    let confirmed = instant(confirmation, "NotOnOrAfter")?.ok_or(INVALID)?;
+    let ends = [end, Some(confirmed), instant(statement, "SessionNotOnOrAfter")?];
+    let begins = [
+        begin,
+        instant(response, "IssueInstant")?,
+        instant(assertion, "IssueInstant")?,
+        instant(statement, "AuthnInstant")?,
+    ];
+    let over = ends.into_iter().flatten().any(|end| now.duration_since(end) >= SKEW);
+    let early = begins.into_iter().flatten().any(|begin| begin.duration_since(now) > SKEW);
+    let never = begin.zip(end).is_some_and(|(begin, end)| begin >= end);
+    if over || early || never { Err(INVALID) } else { Ok(()) }
+}
+
+/// An instant in UTC; of a second's fraction nine digits count.
+fn read(text: &str) -> Option<Timestamp> {
+    let text = text.trim().strip_suffix('Z')?;
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let fraction: String = fraction.chars().take(9).collect();
+    format!("{seconds}.{fraction}Z").parse().ok()
 }
 
 /// The user whom the NameID names.
 fn account(assertion: &Place<'_>, realm: &Federation) -> Result<String, Refusal> {
     let name_id = assertion.only("Subject").and_then(|subject| subject.text("NameID")).ok_or(INVALID)?;
     let Some(users) = &realm.users else { return Ok(String::new()) };
+    if name_id.chars().count() > 64 {
+        return Err(NO_USER);
+    }
     let mut found = users.users().filter(|user| user.immutable_id == Some(name_id.as_str()));
     let (Some(user), None) = (found.next(), found.next()) else { return Err(NO_USER) };
     if user.account_enabled == Some(false) {
