@@ -8,10 +8,12 @@ mod memory;
 mod published;
 mod reload;
 mod signals;
+mod visits;
 
 pub use demo::{Addresses, Demo, DemoError, SignedIn, Told, demo};
 pub use lab::lab;
 pub use published::Published;
+pub use visits::visits;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

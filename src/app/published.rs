@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::rand;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::reload::Reloading;
 use crate::config::{Documents, Wanted};
 use crate::observe::{Metrics, Source};
-use crate::source::{Bounds, Document, Had, Pace};
+use crate::source::{Bounds, Document, Failure, Had, NotHad, Pace, Peer};
 
 /// What was had at the URLs of a configuration.
 #[derive(Debug, Default)]
@@ -21,11 +21,14 @@ pub struct Published {
 
 /// The first look at one URL.
 #[derive(Debug)]
-struct First {
-    wanted: Wanted,
+pub(super) struct First {
+    pub(super) wanted: Wanted,
     /// None where nobody could be asked at all.
     document: Option<Document>,
-    had: Result<Arc<[u8]>, String>,
+    pub(super) had: Result<Arc<[u8]>, NotHad>,
+    /// The clock there less ours.
+    pub(super) clock_offset: Option<SignedDuration>,
+    pub(super) peer: Option<Peer>,
 }
 
 impl Published {
@@ -42,7 +45,8 @@ impl Published {
         let mut published = Self::default();
         while let Some(first) = looks.join_next().await {
             let Ok(first) = first else { continue };
-            published.documents.insert(first.wanted.written.clone(), first.had.clone());
+            let had = first.had.clone().map_err(|error| error.to_string());
+            published.documents.insert(first.wanted.written.clone(), had);
             published.firsts.push(first);
         }
         published
@@ -52,24 +56,35 @@ impl Published {
     pub fn documents(&self) -> &Documents {
         &self.documents
     }
+
+    pub(super) fn firsts(&self) -> &[First] {
+        &self.firsts
+    }
 }
 
 impl First {
     async fn look(wanted: Wanted, bounds: Bounds) -> Self {
         let mut document = match Document::new(wanted.url.clone(), &wanted.roots, bounds) {
             Ok(document) => document,
-            Err(error) => return Self { wanted, document: None, had: Err(error.to_string()) },
+            Err(error) => {
+                let had = Err(NotHad::Failed(Failure::Tls(error.to_string())));
+                return Self { wanted, document: None, had, clock_offset: None, peer: None };
+            }
         };
-        let had = match document.look().await.had {
+        let looked = document.look().await;
+        let now = Timestamp::now();
+        let had = match looked.had {
             Ok(Had::New(held)) => {
                 let bytes = Arc::clone(&held.bytes);
                 document.keep(held);
                 Ok(bytes)
             }
-            Ok(Had::Same) => Err("nothing came".to_owned()),
-            Err(error) => Err(error.to_string()),
+            // nothing was held
+            Ok(Had::Same) => Err(NotHad::Status(304)),
+            Err(error) => Err(error),
         };
-        Self { wanted, document: Some(document), had }
+        let clock_offset = looked.date.map(|date| date.duration_since(now));
+        Self { wanted, document: Some(document), had, clock_offset, peer: looked.peer }
     }
 }
 
@@ -117,7 +132,8 @@ impl Kept {
 
     /// Asks for these again and again from now on.
     pub(super) fn ask(&self, published: Published, reloading: &Arc<Reloading>, path: &Path) {
-        for First { wanted, document, had } in published.firsts {
+        for First { wanted, document, had, .. } in published.firsts {
+            let had = had.map_err(|error| error.to_string());
             tell(&reloading.metrics, &wanted, had.as_ref().map(|_| (reloading.now)()).map_err(String::as_str));
             let failures = u32::from(had.is_err());
             self.locked().insert(wanted.written.clone(), had);
