@@ -136,7 +136,7 @@ impl Kept {
             let had = had.map_err(|error| error.to_string());
             tell(&reloading.metrics, &wanted, had.as_ref().map(|_| (reloading.now)()).map_err(String::as_str));
             let failures = u32::from(had.is_err());
-            self.locked().insert(wanted.written.clone(), had);
+            self.hold(&wanted.written, had);
             let task = document.map(|document| {
                 let refresh =
                     refresh(Arc::clone(reloading), path.to_owned(), wanted.clone(), document, failures, self.pace);
@@ -159,6 +159,14 @@ impl Kept {
             stays
         });
         self.locked().retain(|url| wanted.iter().any(|wanted| wanted.written == url));
+    }
+
+    /// What was had once stays until there is something better.
+    fn hold(&self, url: &str, had: Result<Arc<[u8]>, String>) {
+        let mut documents = self.locked();
+        if had.is_ok() || !matches!(documents.get(url), Some(Ok(_))) {
+            documents.insert(url.to_owned(), had);
+        }
     }
 
     fn locked(&self) -> MutexGuard<'_, Documents> {

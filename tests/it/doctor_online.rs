@@ -110,6 +110,11 @@ async fn each_fault_on_the_way_is_found() {
     }
     *server.also.lock().unwrap() = None;
 
+    // its last days
+    let late = ["doctor", "--config", "samlgate.toml", "--json", "--at", "4095-12-20T00:00:00Z"];
+    let (_, late, _) = run(folder.path(), &late).await;
+    assert!(late.contains(&"soon metadata_tls_expires".to_owned()), "{late:?}");
+
     // nobody vouches for it
     fs::write(folder.path().join("idp.pem"), other.root.pem()).unwrap();
     assert_eq!(found(folder.path()).await, ["soon metadata_tls"]);

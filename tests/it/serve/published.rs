@@ -191,6 +191,11 @@ async fn what_is_only_compared_may_be_away_and_come_later() {
     bench.reload();
     bench.until("samlgate_config_reloads_total{result=\"ok\"} 3").await;
     assert!(elsewhere.asked() > 0);
+    // with nobody who vouches for it any more, what was had is known all the same
+    fs::write(bench.folder().join("idp.pem"), server.root.pem()).unwrap();
+    bench.reload();
+    bench.until("samlgate_config_reloads_total{result=\"ok\"} 4").await;
+    assert!(bench.admin("/").await.body.contains("TLS failed"));
     assert!(bench.metrics().contains("source_age_seconds{federation=\"domain.company\",source=\"metadata\"}"));
     bench.stop().await;
 }
