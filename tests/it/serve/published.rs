@@ -173,8 +173,14 @@ async fn what_is_only_compared_may_be_away_and_come_later() {
     let answer = bench.client(Speak::Http1).await.send(post("/login.srf"), full(&posted("sound_and_strict"))).await;
     assert_eq!(answer.status, StatusCode::OK);
     bench.until(&format!("{ACCEPTED} 1")).await;
+    let published =
+        "certificate_not_after_timestamp_seconds{federation=\"domain.company\",role=\"current\",source=\"metadata\"}";
+    assert!(!bench.metrics().contains(published));
     server.say(document(metadata(ISSUER, &["current.cer"])));
     bench.until("samlgate_config_reloads_total{result=\"ok\"} 1").await;
+    // shown beside what is judged by, and not judged by
+    assert!(bench.metrics().contains(published), "{}", bench.metrics());
+    assert!(bench.admin("/").await.body.contains("(metadata)"));
     assert_eq!(bench.admin("/readyz").await.body, "ready\n");
 
     // another configuration that does not name it: nobody asks any more
