@@ -250,7 +250,12 @@ async fn a_client_is_led_only_so_far_and_never_with_a_secret() {
 
     // nobody vouches for the end
     let client = Client::new(&both[..1], Bounds::default()).unwrap();
-    assert!(matches!(client.ask(ask()).await, Err(Failure::Tls(_))));
+    let said = client.ask(ask()).await.unwrap_err().to_string();
+    assert_eq!(said, "TLS failed: its certificate comes from nobody who is trusted here");
+    let by_name = Url::parse(&end.url().replace("127.0.0.1", "localhost")).unwrap();
+    let client = Client::new(&both, Bounds::default()).unwrap();
+    let said = client.ask(Ask::get(by_name, 7)).await.unwrap_err().to_string();
+    assert_eq!(said, "TLS failed: its certificate is for another name");
     end.say(document("the end."));
     let client = Client::new(&both, Bounds::default()).unwrap();
     assert_eq!(client.ask(ask()).await.unwrap_err(), Failure::TooLarge(7));
