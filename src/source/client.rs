@@ -263,7 +263,10 @@ impl Failure {
 /// What is wrong with the certificate of a server.
 fn in_words(wrong: &CertificateError) -> String {
     match wrong {
-        CertificateError::UnknownIssuer => "its certificate comes from nobody who is trusted here".to_owned(),
+        // the second: somebody of the name of one who is trusted
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "its certificate comes from nobody who is trusted here".to_owned()
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "its certificate has expired".to_owned(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "its certificate is not valid yet".to_owned()
