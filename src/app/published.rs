@@ -187,9 +187,12 @@ async fn refresh(
     mut failures: u32,
     pace: Pace,
 ) {
+    let mut wanted_time = None;
     loop {
-        tokio::time::sleep(pace.after(failures, chance())).await;
-        let result = match document.look().await.had {
+        tokio::time::sleep(pace.after(failures, chance(), wanted_time)).await;
+        let looked = document.look().await;
+        wanted_time = looked.retry_after;
+        let result = match looked.had {
             Ok(Had::Same) => Ok(()),
             Ok(Had::New(held)) => {
                 let (reloading, path, url) = (Arc::clone(&reloading), path.clone(), wanted.written.clone());

@@ -125,6 +125,16 @@ pub enum RetryAfter {
     At(Timestamp),
 }
 
+impl RetryAfter {
+    /// How long that is from now on.
+    pub fn from_now(self, now: Timestamp) -> Duration {
+        match self {
+            Self::Wait(wait) => wait,
+            Self::At(then) => Duration::try_from(then.duration_since(now)).unwrap_or_default(),
+        }
+    }
+}
+
 impl Client {
     /// A client that takes the word of this machine's roots and of these, in DER.
     ///
