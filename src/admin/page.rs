@@ -8,7 +8,7 @@ use hyper::header::HeaderValue;
 use jiff::Timestamp;
 
 use super::Shown;
-use crate::observe::{KnownFederation, RecentVerdict, Setup};
+use crate::observe::{Failing, KnownFederation, RecentVerdict, Setup};
 
 const SECONDS_A_DAY: i64 = 86_400;
 /// Days before its end from which a certificate is worth a look, as for the check `certificate`.
@@ -106,6 +106,11 @@ fn state(page: &mut String, shown: &Shown, setup: &Setup) -> fmt::Result {
              force.</p>\n",
         )?;
     }
+    for Failing { domain, source, last, reason } in shown.metrics.failing_sources() {
+        let last = last.map_or_else(|| "was never had".to_owned(), |last| format!("is of {}", minute(last)));
+        let (domain, reason) = (Escaped(&domain), Escaped(&reason));
+        writeln!(page, "<p class=\"bad\">The {source} of <b>{domain}</b> {last}: {reason}.</p>")?;
+    }
     Ok(())
 }
 
@@ -114,7 +119,7 @@ fn federations(page: &mut String, setup: &Setup, now: Timestamp) -> fmt::Result 
         "<h2>Federations</h2>\n<table><tr><th>domain<th>issuer<th>users<th>certificate<th>thumbprint<th>ends</tr>\n",
     )?;
     for federation in &setup.federations {
-        let KnownFederation { domain, issuer, source, certificates, users } = federation;
+        let KnownFederation { domain, issuer, certificates, users, .. } = federation;
         let users = users.map_or_else(|| "none given".to_owned(), |users| users.to_string());
         let (rows, mut first) = (certificates.len().max(1), true);
         for certificate in certificates {
@@ -137,7 +142,7 @@ fn federations(page: &mut String, setup: &Setup, now: Timestamp) -> fmt::Result 
                 page,
                 "<td>{} <span class=\"dim\">({})</span><td class=\"id\">{}<td>{} <b class=\"{class}\">{left}</b></tr>",
                 certificate.role.as_str(),
-                source.as_str(),
+                certificate.source.as_str(),
                 Escaped(&certificate.thumbprint),
                 minute(certificate.not_after)
             )?;

@@ -12,8 +12,10 @@ mod demo;
 #[cfg(feature = "oracles")]
 mod differential;
 mod doctor;
+mod doctor_online;
 mod fixtures;
 mod house;
+mod https;
 mod lab;
 #[cfg(feature = "oracles")]
 mod lab_commands;
