@@ -46,9 +46,11 @@
 //! | 11 | `config` | | TOML as written, resolved into what the program runs on |
 //! | 9 | `proxy` | | the sockets of the proxy: routes, bodies, forwarding, TLS |
 //! | 9 | `admin` | | metrics, health and the last verdicts, for the operator |
+//! | 9 | `source` | | documents at URLs of the configuration: asked for, kept, asked for again |
 //! | 9 | `lab` | | the fake ends: an identity provider, and Entra by logic of its own |
 //! | 8 | `inspect` | pure | from posted bytes to a verdict: knows the order of the steps |
 //! | 8 | `mint` | pure | the mirror of it: from claims and a named fault to posted bytes |
+//! | 8 | `trust` | | by what a server is verified |
 //! | 7 | `capture` | | verdicts and answers as lines of a file |
 //! | 7 | `replay` | | what was seen before: used assertions, requests that passed |
 //! | 7 | `observe` | | events: each is a log line and its metrics |
@@ -60,6 +62,7 @@
 //! | 3 | `dsig` | pure | XML signatures in the one shape that SAML has |
 //! | 2 | `xml` | pure | one strict parser, its tree, canonical forms |
 //! | 1 | `verdict` | pure | the vocabulary of reports |
+//! | 0 | `cause` | pure | an error and everything beneath it |
 //! | 0 | `file_text` | pure | the text of an operator's file, in the encodings of PowerShell |
 //! | 0 | `limits` | pure | every bound on a posted message |
 //! | 0 | `personal` | pure | text about a person, hidden unless asked for by name |
@@ -70,6 +73,7 @@ pub mod admin;
 pub mod answer;
 pub mod app;
 pub mod capture;
+mod cause;
 pub mod check;
 pub mod cli;
 pub mod config;
@@ -87,6 +91,8 @@ pub mod personal;
 pub mod proxy;
 pub mod replay;
 pub mod saml;
+pub mod source;
 pub mod tenant;
+pub mod trust;
 pub mod verdict;
 pub mod xml;

@@ -13,16 +13,16 @@ use hyper::{Request, Response, Uri, Version};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::ClientConfig;
-use rustls::RootCertStore;
 use rustls_pki_types::ServerName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::{Body, RequestBroken};
 use super::place::{Loop, Place, PlaceError};
-use super::tls::{self, TlsError};
+use super::tls::TlsError;
 use super::{Bounds, Upstream};
+use crate::cause::{beneath, chain};
 use crate::observe::UpstreamFailure;
+use crate::trust;
 
 /// Connections that wait for the next request.
 const IDLE_CONNECTIONS: usize = 64;
@@ -53,7 +53,8 @@ impl Forward {
         let place = Place::new(upstream, ours, bounds.connect)?;
         let server_name = ServerName::try_from(upstream.host.clone());
         let server_name = server_name.map_err(|_| PlaceError::Name(upstream.host.clone()))?;
-        let config = if upstream.tls { tls::client(&upstream.extra_roots)? } else { without_roots()? };
+        let config = if upstream.tls { trust::client(&upstream.extra_roots) } else { trust::nobody() };
+        let config = config.map_err(TlsError::Trust)?;
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(config)
             .https_or_http()
@@ -139,15 +140,6 @@ impl Failure {
     }
 }
 
-/// A connector needs a TLS configuration even where none is spoken; this one trusts nobody.
-fn without_roots() -> Result<ClientConfig, TlsError> {
-    Ok(ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::Rustls)?
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth())
-}
-
 fn reason(error: &hyper_util::client::legacy::Error) -> Option<UpstreamFailure> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     let mut timed_out = false;
@@ -170,29 +162,6 @@ fn reason(error: &hyper_util::client::legacy::Error) -> Option<UpstreamFailure> 
         (false, true) => UpstreamFailure::Connect,
         (false, false) => UpstreamFailure::Broken,
     })
-}
-
-/// An error and everything beneath it, in one sentence.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut texts = vec![error.to_string()];
-    let mut cause = beneath(error);
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // what wraps an I/O error often repeats it
-        if texts.last() != Some(&text) {
-            texts.push(text);
-        }
-        cause = beneath(error);
-    }
-    texts.join(": ")
-}
-
-/// What an error wraps; an I/O error hides it from `source`.
-fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-        Some(inner) => Some(inner),
-        None => error.source(),
-    }
 }
 
 /// Why no upstream can be used.

@@ -1,4 +1,4 @@
-//! TLS on both sides: our certificate, from files or minted, towards browsers, trusted roots towards the upstream.
+//! TLS towards browsers: our certificate, from files or minted.
 
 use std::sync::Arc;
 
@@ -6,12 +6,13 @@ use aws_lc_rs::digest::{Context, SHA256};
 use jiff::Timestamp;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 use rustls::server::WantsServerCert;
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
+use rustls::{ConfigBuilder, ServerConfig};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::ca::{Authority, AuthorityError};
 use super::minting::Minting;
+use crate::trust::TrustError;
 
 /// A certificate chain and its key, found to fit each other.
 #[derive(Clone)]
@@ -88,27 +89,6 @@ fn server() -> Result<ConfigBuilder<ServerConfig, WantsServerCert>, TlsError> {
         .with_no_client_auth())
 }
 
-/// What verifies the upstream: the machine's roots, and these beside them.
-pub(super) fn client(extra_roots: &[Vec<u8>]) -> Result<ClientConfig, TlsError> {
-    let native = rustls_native_certs::load_native_certs();
-    for error in &native.errors {
-        tracing::warn!(%error, "some root certificates of this machine could not be read");
-    }
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(native.certs);
-    for root in extra_roots {
-        roots.add(CertificateDer::from(root.as_slice()).into_owned()).map_err(TlsError::Rustls)?;
-    }
-    if roots.is_empty() {
-        return Err(TlsError::NoRoots);
-    }
-    Ok(ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::Rustls)?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
-}
-
 /// Why TLS cannot be spoken.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -122,10 +102,8 @@ pub enum TlsError {
     #[error("expected a private key in PEM, got something else: {0}")]
     Key(rustls_pki_types::pem::Error),
     /// Nothing to verify the upstream by.
-    #[error(
-        "expected root certificates to verify the upstream by, got none: this machine has none, and `upstream.ca` is not set"
-    )]
-    NoRoots,
+    #[error("{0}; `upstream.ca` names some")]
+    Trust(#[from] TrustError),
     /// The test CA, or what it should mint.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
