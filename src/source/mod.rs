@@ -2,6 +2,7 @@
 
 mod client;
 mod connector;
+pub mod graph;
 mod url;
 
 pub use client::{Answer, Ask, Bounds, Client, Failure, RetryAfter};
