@@ -3,6 +3,7 @@
 mod capture;
 mod federation;
 mod file;
+mod graph;
 mod problem;
 mod quantity;
 mod read;
@@ -18,6 +19,7 @@ use crate::observe::{LogFormat, LogLevel, Source};
 use crate::proxy::{Intercept, Mode, ServerCertificate, Upstream};
 use crate::tenant::Sources;
 
+pub use graph::Graph;
 pub use problem::{ConfigError, Problem};
 pub use read::{FileRead, Looks};
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub capture: Option<crate::capture::Settings>,
     /// The log.
     pub log: Log,
+    /// Live Microsoft Graph.
+    pub graph: Option<Graph>,
     /// Keys that are well written, but that `serve` cannot honour yet.
     pub not_served: Vec<&'static str>,
     /// What is worth a word and no reason to stop.

@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use super::capture;
 use super::federation::{Federations, source};
 use super::file::{File, InterceptTable, ListenTable, Located, TlsTable, UpstreamTable};
 use super::problem::Problems;
 use super::read::FileRead;
 use super::{Config, Listen, Log};
+use super::{capture, graph};
 use crate::inspect::Judge;
 use crate::proxy::{Authority, Intercept, ServerCertificate, TlsError, Upstream};
 
@@ -36,6 +36,7 @@ pub(super) fn resolve(file: File, folder: &Folder, problems: &mut Problems<'_>) 
     let upstream = upstream(&file.upstream, folder, problems);
     let capture =
         file.capture.as_ref().and_then(|table| capture::resolve(table, file.mode, folder, problems, &mut notes));
+    let graph = file.graph.as_ref().and_then(|table| graph::resolve(table, folder, problems));
 
     if let Some(environment) = file.environment.as_ref().filter(|environment| environment.value.trim().is_empty()) {
         problems.push(Some(environment.at.clone()), "`environment` is empty", None);
@@ -62,6 +63,7 @@ pub(super) fn resolve(file: File, folder: &Folder, problems: &mut Problems<'_>) 
         upstream,
         capture,
         log: Log { level: file.log.level, format: file.log.format },
+        graph,
         not_served,
         notes,
         evidence,

@@ -13,6 +13,7 @@ mod demo;
 mod differential;
 mod doctor;
 mod fixtures;
+mod graph;
 mod house;
 mod lab;
 #[cfg(feature = "oracles")]

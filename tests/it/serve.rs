@@ -289,6 +289,8 @@ async fn stopping_lets_what_was_begun_end() {
 async fn serve_names_what_it_lacks_and_what_it_cannot_do() {
     let lacking = start(config("", "").0).await.unwrap_err();
     assert!(matches!(&lacking, AppError::Missing(keys) if keys.len() == 3), "{lacking}");
-    let beyond = start(config("[graph]\ntenant = \"a\"\n", "").0).await.unwrap_err();
+    let beyond = start(config("[graph]\ntenant = \"a\"\nclient_id = \"b\"\nsecret_file = \"secret\"\n", "").0)
+        .await
+        .unwrap_err();
     assert_eq!(beyond.to_string(), "`graph` is not served by this version");
 }

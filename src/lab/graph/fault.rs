@@ -42,7 +42,7 @@ faults! {
     Garbage "garbage" "200 with a web page for JSON"
     Gone "gone" "410 syncStateNotFound: the delta link is too old"
     ForeignLink "foreign_link" "the next page is said to be on another host"
-    Circle "circle" "each page names itself as the next one"
+    Circle "circle" "a page names the first one as the next one"
 }
 
 impl GraphFault {
@@ -79,9 +79,10 @@ impl GraphFault {
                 let path = link.splitn(4, '/').nth(3).unwrap_or_default();
                 format!("https://graph.microsoft.company/{path}")
             }),
-            Self::Circle => {
-                relinked(page, |_| format!("{}://localhost/v1.0/users", if graph.tls { "https" } else { "http" }))
-            }
+            Self::Circle => relinked(page, |link| {
+                let token = link.find("$skiptoken=").unwrap_or(link.len());
+                link.get(..token).unwrap_or_default().to_owned()
+            }),
         }
     }
 }
