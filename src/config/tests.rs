@@ -23,6 +23,7 @@ fn folder() -> TempDir {
     }
     let users = "UserPrincipalName,OnPremisesImmutableId,AccountEnabled\nfirst.user@domain.company,Zmlyc3Q=,True\n";
     std::fs::write(folder.path().join("users.csv"), users).unwrap();
+    std::fs::write(folder.path().join("secret"), "s3cret\n").unwrap();
     folder
 }
 
@@ -137,7 +138,7 @@ fn federations_differ_in_domain_and_issuer_and_may_share_users() {
 fn what_this_version_does_not_serve_is_well_written_all_the_same() {
     let text = "[listen]\nconnect = \"127.0.0.1:3128\"\n\
          [upstream]\ndns = \"198.51.100.1:53\"\n[replay]\nstore = \"redis://:password@127.0.0.1\"\ntimeout = \"20ms\"\n\
-         [capture]\nfile = \"a\"\nmax_size = \"100MiB\"\nmax_age = \"7d\"\n[graph]\ntenant = \"a\"\nclient_id = \"b\"\nsecret_file = \"users.csv\"\n";
+         [capture]\nfile = \"a\"\nmax_size = \"100MiB\"\nmax_age = \"7d\"\n[graph]\ntenant = \"a\"\nclient_id = \"b\"\nsecret_file = \"secret\"\n";
     let config = parse(&folder(), &(text.to_owned() + &federation(""))).unwrap();
     let expected = ["listen.connect", "replay.store", "graph"];
     assert_eq!(config.not_served, expected);
@@ -177,7 +178,6 @@ fn the_schema_knows_every_section() {
 #[test]
 fn graph_has_one_credential_and_the_endpoints_of_its_cloud() {
     let folder = folder();
-    std::fs::write(folder.path().join("secret"), "s3cret\n").unwrap();
     let of = |rest: &str| {
         let text = format!("[graph]\ntenant = \"domain.company\"\nclient_id = \"b-1\"\n{rest}{}", federation(""));
         parse(&folder, &text)
