@@ -8,7 +8,7 @@ use hyper::header::HeaderValue;
 use jiff::Timestamp;
 
 use super::Shown;
-use crate::observe::{KnownFederation, RecentVerdict, Setup};
+use crate::observe::{Failing, KnownFederation, RecentVerdict, Setup};
 
 const SECONDS_A_DAY: i64 = 86_400;
 /// Days before its end from which a certificate is worth a look, as for the check `certificate`.
@@ -105,6 +105,11 @@ fn state(page: &mut String, shown: &Shown, setup: &Setup) -> fmt::Result {
             "<p class=\"bad\">The file of the configuration is broken since then: the log says why, and the last good one is in \
              force.</p>\n",
         )?;
+    }
+    for Failing { domain, source, last, reason } in shown.metrics.failing_sources() {
+        let last = last.map_or_else(|| "was never had".to_owned(), |last| format!("is of {}", minute(last)));
+        let (domain, reason) = (Escaped(&domain), Escaped(&reason));
+        writeln!(page, "<p class=\"bad\">The {source} of <b>{domain}</b> {last}: {reason}.</p>")?;
     }
     Ok(())
 }

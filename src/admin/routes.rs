@@ -1,5 +1,7 @@
 //! What the admin listener answers to which path.
 
+use std::fmt::Write as _;
+
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
@@ -10,7 +12,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::guard::Ends;
 use super::{Shown, page};
-use crate::observe::{self, Listener, LogLevel, Route};
+use crate::observe::{self, Failing, Listener, LogLevel, Route};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -62,7 +64,7 @@ fn shows(path: &str, shown: &Shown) -> Response<Full<Bytes>> {
             }
         },
         "/healthz" => text(StatusCode::OK, "alive\n"),
-        "/readyz" if metrics.is_ready() => text(StatusCode::OK, "ready\n"),
+        "/readyz" if metrics.is_ready() => with(StatusCode::OK, TEXT, ready(shown)),
         "/readyz" => with(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("not ready: {}\n", metrics.not_ready())),
         "/api/verdicts" => match serde_json::to_vec(&shown.recent.newest_first()) {
             Ok(verdicts) => with(StatusCode::OK, JSON, verdicts),
@@ -85,6 +87,17 @@ fn shows(path: &str, shown: &Shown) -> Response<Full<Bytes>> {
         }
         _ => text(StatusCode::NOT_FOUND, PATHS),
     }
+}
+
+/// That traffic is welcome, and what is judged by though it could not be had anew. Why is for the page, which fewer may see.
+fn ready(shown: &Shown) -> String {
+    let mut said = "ready\n".to_owned();
+    for Failing { domain, source, last, .. } in shown.metrics.failing_sources() {
+        let age = last.map_or_else(|| "was never had".to_owned(), |last| format!("was had last at {last}"));
+        // writing to a string does not fail
+        let _ = writeln!(said, "{source} of {domain} {age}");
+    }
+    said
 }
 
 /// Sets how much is logged.

@@ -5,21 +5,26 @@ mod descriptors;
 mod files;
 mod lab;
 mod memory;
+mod published;
 mod reload;
 mod signals;
+mod visits;
 
 pub use demo::{Addresses, Demo, DemoError, SignedIn, Told, demo};
 pub use lab::lab;
+pub use published::Published;
+pub use visits::visits;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use files::Watch;
 use jiff::Timestamp;
 use memory::CountedMemory;
-use reload::{Kept, Reloading, setup, terms};
+use published::Kept;
+use reload::{Reloading, Unchanging, setup, terms};
 use signals::{Signal, Signals};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -29,11 +34,12 @@ use tokio::time::MissedTickBehavior;
 use crate::admin;
 use crate::capture::{Capture, CaptureError};
 use crate::check::Memory;
-use crate::config::{Config, FileRead};
+use crate::config::{Config, ConfigError, FileRead};
 use crate::inspect::{Effort, Judge, MessageKind};
 use crate::observe::{self, Metrics, Recent, Vocabulary};
 use crate::proxy::{Bounds, Inspector, Proxy, Reverse, UpstreamError};
 use crate::replay::Remembered;
+use crate::source::{self, Pace};
 
 /// What is being answered when a signal comes has so long to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -47,18 +53,21 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// From what a configuration says to what judges by it.
 type Judging = Box<dyn Fn(Judge) -> Inspector + Send + Sync>;
 
-/// Serves until SIGTERM or SIGINT; blocks, on a runtime of its own. SIGHUP, and a change of the file at `path` or of one that it
-/// names, puts the configuration in force that is there then.
+/// Serves until SIGTERM or SIGINT; blocks, on a runtime of its own. SIGHUP, and a change of the file at `path`, of one that it
+/// names, or of what it names by URL, puts the configuration in force that is there then.
 ///
 /// # Errors
 /// What keeps it from starting.
-pub fn serve(config: Config, path: &Path) -> Result<(), AppError> {
-    observe::install(config.log.level, config.log.format);
+pub fn serve(path: &Path) -> Result<(), AppError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(AppError::Runtime)?;
     let served = runtime.block_on(async {
+        let bounds = source::Bounds::default();
+        let published = Published::of(path, bounds).await;
+        let config = Config::load_with(path, published.documents())?;
+        observe::install(config.log.level, config.log.format);
         let mut signals = Signals::new().map_err(AppError::Runtime)?;
         let mut running = start(config).await?;
-        running.follow(path.to_owned(), LOOK);
+        running.follow_published(path.to_owned(), LOOK, published, Pace::default(), bounds);
         while signals.next().await == Signal::Reload {
             running.reload();
         }
@@ -136,7 +145,8 @@ async fn start_all(
         }
         None => None,
     };
-    let kept = Kept { listen: config.listen.clone(), format: config.log.format, capture: config.capture.clone() };
+    let unchanging =
+        Unchanging { listen: config.listen.clone(), format: config.log.format, capture: config.capture.clone() };
     let (listen, level, files) = (config.listen.clone(), config.log.level, config.files.clone());
     let (settings, inspector) =
         terms(config, Some(reverse_address), descriptors::within(Bounds::default()), &judging, &metrics)?;
@@ -154,7 +164,9 @@ async fn start_all(
         proxy: Arc::clone(&proxy),
         metrics: Arc::clone(&metrics),
         now,
-        kept,
+        unchanging,
+        published: OnceLock::new(),
+        turn: Mutex::default(),
         level: Mutex::new(level),
     };
     let shown = admin::Shown { metrics: Arc::clone(&metrics), recent, now };
@@ -233,6 +245,22 @@ impl std::fmt::Debug for Running {
 }
 
 impl Running {
+    /// [`follow`](Self::follow) with what was had for that configuration by URL, which is asked for again at this pace.
+    pub fn follow_published(
+        &mut self,
+        path: PathBuf,
+        every: Duration,
+        published: Published,
+        pace: Pace,
+        bounds: source::Bounds,
+    ) {
+        // once: whoever follows anew goes on as before
+        if self.reloading.published.set(Kept::new(published.documents().clone(), pace, bounds)).is_ok() {
+            self.reloading.published().ask(published, &self.reloading, &path);
+        }
+        self.follow(path, every);
+    }
+
     /// Reads the configuration at `path` again when asked to, and when one of its files has changed; looks for that so often.
     pub fn follow(&mut self, path: PathBuf, every: Duration) {
         let (reloading, asked) = (Arc::clone(&self.reloading), Arc::clone(&self.asked));
@@ -291,6 +319,7 @@ impl Running {
         if let Some(follower) = self.follower.take() {
             follower.abort();
         }
+        self.reloading.published().rest(&[], &self.metrics);
         self.metrics.set_ready(false);
         self.grace.send_replace(grace);
         self.stop_traffic.send_replace(true);
@@ -329,6 +358,9 @@ pub enum AppError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The capture cannot be written.
     #[error("`capture.file`: {0}")]
     Capture(#[from] CaptureError),

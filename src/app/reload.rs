@@ -2,16 +2,18 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
+use super::published::Kept;
 use super::{AppError, Judging, ready_to_serve};
 use crate::capture;
-use crate::config::{Config, ConfigError, FileRead, Listen};
+use crate::config::{Config, ConfigError, Documents, FileRead, Listen, Wanted};
 use crate::observe::{self, KnownFederation, LogFormat, LogLevel, Metrics, Reload, Setup};
-use crate::proxy::{self, Bounds, Inspector, Mode, Proxy};
+use crate::proxy::{self, Inspector, Mode, Proxy};
+use crate::source::{Bounds, Pace};
 
 /// What puts configurations in force, one after the other.
 pub(super) struct Reloading {
@@ -19,19 +21,22 @@ pub(super) struct Reloading {
     pub(super) proxy: Arc<Proxy>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) now: fn() -> Timestamp,
-    pub(super) kept: Kept,
+    pub(super) unchanging: Unchanging,
+    pub(super) published: OnceLock<Kept>,
+    /// One configuration is put in force at a time.
+    pub(super) turn: Mutex<()>,
     /// What the file said last.
     pub(super) level: Mutex<LogLevel>,
 }
 
 /// What cannot be changed while the service runs.
-pub(super) struct Kept {
+pub(super) struct Unchanging {
     pub(super) listen: Listen,
     pub(super) format: LogFormat,
     pub(super) capture: Option<capture::Settings>,
 }
 
-impl Kept {
+impl Unchanging {
     /// The keys that a new configuration changes in vain.
     fn changed(&self, new: &Config) -> impl Iterator<Item = &'static str> {
         let listen = &self.listen;
@@ -47,17 +52,43 @@ impl Kept {
 }
 
 impl Reloading {
-    /// Reads the file again. Says which files were read, or looked for.
-    pub(super) fn reload(&self, path: &Path) -> Vec<FileRead> {
-        let (files, result) = match Config::load(path) {
+    /// Reads the file again, and what it names by URL for the first time. Says which files were read, or looked for.
+    pub(super) fn reload(self: &Arc<Self>, path: &Path) -> Vec<FileRead> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = Wanted::of(path);
+        // whoever reads files here may wait
+        Handle::current().block_on(self.published().attend(&wanted, self, path));
+        let (files, result) = self.load(path, &self.published().documents());
+        if result.is_ok() {
+            self.published().rest(&wanted, &self.metrics);
+        }
+        self.metrics.reloaded(if result.is_ok() { Reload::Ok } else { Reload::Failed });
+        files
+    }
+
+    /// Reads the file again with another document for what it names by this URL. Says whether that is in force now.
+    pub(super) fn put_document(&self, path: &Path, url: &str, bytes: Arc<[u8]>) -> bool {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let put = self.published().try_with(url, bytes, |documents| self.load(path, documents).1.is_ok());
+        if put {
+            self.metrics.reloaded(Reload::Ok);
+        }
+        put
+    }
+
+    fn load(&self, path: &Path, documents: &Documents) -> (Vec<FileRead>, Result<(), ()>) {
+        match Config::load_with(path, documents) {
             Ok(config) => (config.files.clone(), self.put(config).map_err(|error| tell(&error))),
             Err(error) => {
                 tell_problems(&error);
                 (error.files, Err(()))
             }
-        };
-        self.metrics.reloaded(if result.is_ok() { Reload::Ok } else { Reload::Failed });
-        files
+        }
+    }
+
+    /// What is asked for by URL: nothing until the configuration is followed.
+    pub(super) fn published(&self) -> &Kept {
+        self.published.get_or_init(|| Kept::new(Documents::default(), Pace::default(), Bounds::default()))
     }
 
     fn put(&self, config: Config) -> Result<(), AppError> {
@@ -65,7 +96,7 @@ impl Reloading {
         for note in &config.notes {
             tracing::warn!(note, "configuration");
         }
-        for key in self.kept.changed(&config) {
+        for key in self.unchanging.changed(&config) {
             tracing::warn!(
                 key,
                 "cannot be changed while the service runs: the old value stays until it is started anew"
@@ -73,8 +104,7 @@ impl Reloading {
         }
         let (level, federations) = (config.log.level, config.judge.federations.len());
         let setup = setup(&config, (self.now)());
-        let (settings, inspector) = terms(config, None, Bounds::default(), &self.judging, &self.metrics)?;
-        // whoever reads files here may wait
+        let (settings, inspector) = terms(config, None, proxy::Bounds::default(), &self.judging, &self.metrics)?;
         Handle::current().block_on(self.proxy.renew(settings, inspector))?;
         self.metrics.set_setup(setup).map_err(AppError::Metrics)?;
         // a level that was set by hand stays until the file says another
@@ -91,7 +121,7 @@ impl Reloading {
 pub(super) fn terms(
     config: Config,
     ours: Option<SocketAddr>,
-    bounds: Bounds,
+    bounds: proxy::Bounds,
     judging: &Judging,
     metrics: &Metrics,
 ) -> Result<(proxy::Settings, Inspector), AppError> {

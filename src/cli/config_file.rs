@@ -7,7 +7,7 @@ use super::Ending;
 use super::args::ConfigCommand;
 use super::escape;
 use super::terminal::{self, Terminal, Tone, Trouble};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Documents};
 use crate::tenant::Federation;
 
 /// Checks a file, or prints the schema.
@@ -24,7 +24,7 @@ pub(super) fn run(command: &ConfigCommand, terminal: &Terminal) -> Result<Ending
 }
 
 fn check(file: &Path, terminal: &Terminal) -> Result<Ending, Trouble> {
-    let config = Config::load(file).map_err(|error| Trouble::new(error.to_string()))?;
+    let config = Config::load_with(file, &Documents::unasked()).map_err(|error| Trouble::new(error.to_string()))?;
     for note in &config.notes {
         terminal.note(note, "");
     }

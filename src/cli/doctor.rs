@@ -10,8 +10,10 @@ use super::escape::{line, lines, wrap};
 use super::junit;
 use super::preflight_args::DoctorArguments;
 use super::terminal::{self, Terminal, Tone, Trouble};
+use crate::app;
 use crate::config::Config;
 use crate::doctor::{Case, Diagnosis, Harm, examine, gaps};
+use crate::source::Bounds;
 use crate::tenant::Federation;
 use crate::verdict::{Show, Text};
 
@@ -28,7 +30,11 @@ pub(super) struct Examined<'a> {
 
 /// Compares, and tells.
 pub(super) fn run(arguments: &DoctorArguments, terminal: &Terminal) -> Result<Ending, Trouble> {
-    let config = Config::load(&arguments.config).map_err(|error| Trouble::new(error.to_string()))?;
+    let (documents, visits) = match arguments.offline {
+        true => <_>::default(),
+        false => app::visits(&arguments.config, Bounds::default()).map_err(|error| Trouble::new(error.to_string()))?,
+    };
+    let config = Config::load_with(&arguments.config, &documents).map_err(|error| Trouble::new(error.to_string()))?;
     for note in &config.notes {
         terminal.note(note, "");
     }
@@ -39,12 +45,11 @@ pub(super) fn run(arguments: &DoctorArguments, terminal: &Terminal) -> Result<En
     let now = arguments.at.unwrap_or_else(Timestamp::now);
     let mut examined = Vec::with_capacity(federations.len());
     for (federation, sources) in federations.iter().zip(&config.evidence) {
-        let case = Case { federation, sources, root_domains: &root_domains, now };
+        let visit = visits.iter().find(|visit| sources.metadata_url.as_ref() == Some(&visit.url));
+        let skew = config.judge.policy.skew;
+        let case = Case { federation, sources, root_domains: &root_domains, now, visit, skew };
         for gap in gaps(&case) {
             terminal.note(&format!("{}: {gap}", federation.name()), "");
-        }
-        if let Some(url) = &sources.metadata_url {
-            terminal.note(&format!("{}: metadata at {url} is not fetched, only a file is read", federation.name()), "");
         }
         examined.push(Examined { federation, found: examine(&case) });
     }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::args::ExpectationArguments;
 use super::terminal::{Terminal, Trouble};
+use crate::check::Policy;
 use crate::config::Config;
 use crate::doctor::{self, Case, Harm};
 use crate::dsig::TrustedKey;
@@ -108,7 +109,8 @@ fn federation(arguments: &ExpectationArguments, terminal: &Terminal) -> Result<F
 
 /// What the settings give away before anything is judged: why every response will be refused. `doctor` tells the rest.
 fn advise(federation: &Federation, sources: &Sources, now: Timestamp, terminal: &Terminal) {
-    let case = Case { federation, sources, root_domains: &[], now };
+    let skew = Policy::default().skew;
+    let case = Case { federation, sources, root_domains: &[], now, visit: None, skew };
     for diagnosis in doctor::compare(&case).iter().filter(|it| it.harm == Harm::Everybody && it.code.is_some()) {
         let finding = diagnosis.finding.to_string_for(Show::Personal);
         terminal.note(&format!("{}: {finding}", diagnosis.id), &diagnosis.mend.to_string_for(Show::Personal));

@@ -4,11 +4,9 @@ use super::Ending;
 use super::args::ServeArguments;
 use super::terminal::Trouble;
 use crate::app;
-use crate::config::Config;
 
 /// Runs the proxy until it is told to stop. What there is to say goes to its log.
 pub(super) fn run(arguments: &ServeArguments) -> Result<Ending, Trouble> {
-    let config = Config::load(&arguments.config).map_err(|error| Trouble::new(error.to_string()))?;
-    app::serve(config, &arguments.config).map_err(|error| Trouble::new(error.to_string()))?;
+    app::serve(&arguments.config).map_err(|error| Trouble::new(error.to_string()))?;
     Ok(Ending::Well)
 }

@@ -7,19 +7,32 @@ use std::sync::Arc;
 
 use super::file::{Cloud, DomainPolicyValue, DomainPolicyWord, FederationTable, Located};
 use super::problem::Problems;
-use super::resolve::Folder;
+use super::published::{Documents, is_url};
+use super::resolve::{self, Folder};
 use crate::dsig::TrustedKey;
 use crate::observe::Source;
 use crate::saml::metadata::IdpMetadata;
+use crate::source::Url;
 use crate::tenant::{Directory, DomainPolicy, Federation, MfaBehavior, Protocol, RegisteredKey, Settings, Sources};
 
 /// Reads federations, one after the other.
 pub(super) struct Federations<'a, 'p> {
+    documents: &'a Documents,
     folder: &'a Folder,
     problems: &'a mut Problems<'p>,
     notes: &'a mut Vec<String>,
     /// Files of users that were read, with what came of it: a file that serves several federations is read once.
     users: HashMap<PathBuf, Option<Arc<Directory>>>,
+}
+
+/// Why there are no bytes.
+enum Missing {
+    /// That was told as a problem.
+    Told,
+    /// Nobody asked.
+    Unasked,
+    /// It was asked for in vain.
+    Refused(String),
 }
 
 /// What Entra expects, from the one source that tells it.
@@ -34,6 +47,7 @@ struct Expected {
 impl<'a, 'p> Federations<'a, 'p> {
     pub(super) fn resolve(
         tables: &[Located<FederationTable>],
+        documents: &'a Documents,
         folder: &'a Folder,
         problems: &'a mut Problems<'p>,
         notes: &'a mut Vec<String>,
@@ -42,7 +56,7 @@ impl<'a, 'p> Federations<'a, 'p> {
             let hint = "add a [[federation]] with `domain`, and `settings`, `issuer` and `certificates`, or `metadata`";
             problems.push(None, "there is no federation to judge against", Some(hint.to_owned()));
         }
-        let mut reader = Self { folder, problems, notes, users: HashMap::new() };
+        let mut reader = Self { documents, folder, problems, notes, users: HashMap::new() };
         let mut federations: Vec<Federation> = Vec::with_capacity(tables.len());
         let mut evidence = Vec::with_capacity(tables.len());
         for Located { value: table, at } in tables {
@@ -64,7 +78,8 @@ impl<'a, 'p> Federations<'a, 'p> {
         Federation {
             root_domain: root_domain.or_else(|| domain.clone()),
             domain,
-            issuer: Some(expected.issuer),
+            // there is none where it is not known yet
+            issuer: Some(expected.issuer).filter(|issuer| !issuer.is_empty()),
             keys: expected.keys,
             protocol: expected.protocol,
             // what the operator writes is newer than what was exported
@@ -135,17 +150,25 @@ impl<'a, 'p> Federations<'a, 'p> {
     /// What is not judged by is read to be compared: where it cannot be, that is worth a word and no reason to stop.
     fn beside(&mut self, table: &FederationTable, sources: &mut Sources) {
         sources.issuer = table.issuer.as_ref().map(|issuer| issuer.value.clone());
-        sources.metadata_url =
-            table.metadata.as_ref().map(|written| written.value.clone()).filter(|written| written.contains("://"));
-        if let Some(written) =
-            table.metadata.as_ref().filter(|_| sources.metadata.is_none() && sources.metadata_url.is_none())
+        if let Some(ca) = &table.metadata_ca {
+            // who asks reads them for itself: here it is seen whether it can
+            resolve::roots("metadata_ca", ca, self.folder, self.problems);
+        }
+        let written = table.metadata.as_ref();
+        sources.metadata_url = written.map(|written| written.value.clone()).filter(|written| is_url(written));
+        if let Some(written) = written.filter(|_| sources.metadata.is_none())
             && (sources.settings.is_some() || !sources.certificates.is_empty())
         {
-            let bytes = self.folder.read_path(Path::new(&written.value), &written.at, self.problems);
-            match bytes.map(|bytes| IdpMetadata::parse(&bytes)) {
-                Some(Ok(metadata)) => sources.metadata = Some(metadata),
-                Some(Err(error)) => self.notes.push(format!("{}: {error}: it is compared with nothing", written.value)),
-                None => {}
+            match self.document(written).map(|bytes| IdpMetadata::parse(&bytes)) {
+                Ok(Ok(metadata)) => sources.metadata = Some(metadata),
+                Ok(Err(error)) => self.notes.push(format!("{}: {error}: it is compared with nothing", written.value)),
+                Err(Missing::Told) => {}
+                Err(Missing::Unasked) => {
+                    self.notes.push(format!("{} was not fetched: it is compared with nothing", written.value));
+                }
+                Err(Missing::Refused(why)) => {
+                    self.notes.push(format!("{}: {why}: it is compared with nothing", written.value));
+                }
             }
         }
         let Some(files) = table.certificates.as_ref().filter(|_| sources.settings.is_some()) else { return };
@@ -222,18 +245,31 @@ impl<'a, 'p> Federations<'a, 'p> {
     }
 
     fn metadata(&mut self, written: &Located<String>, sources: &mut Sources) -> Option<Expected> {
-        if written.value.contains("://") {
-            let hint = "save it and give the path of the file".to_owned();
-            let cause = "`metadata`: a URL is not fetched by this version, only a file is read";
-            self.problems.push(Some(written.at.clone()), cause, Some(hint));
-            return None;
-        }
         let file = PathBuf::from(&written.value);
-        let bytes = self.folder.read_path(&file, &written.at, self.problems)?;
+        let bytes = match self.document(written) {
+            Ok(bytes) => bytes,
+            Err(Missing::Told) => return None,
+            Err(Missing::Unasked) if self.documents.may_lack() => {
+                let note = "was not fetched: what Entra expects of this federation is known from there alone";
+                self.notes.push(format!("{} {note}", written.value));
+                return None;
+            }
+            Err(missing) => {
+                let cause = match missing {
+                    Missing::Refused(why) => format!("`metadata`: {}: {why}", written.value),
+                    _ => format!("`metadata`: {} was not fetched: only `serve` and `doctor` ask for it", written.value),
+                };
+                let hint =
+                    "what Entra expects is known from there alone: give `settings`, or save it and give the path";
+                self.problems.push(Some(written.at.clone()), cause, Some(hint.to_owned()));
+                return None;
+            }
+        };
         let metadata = match IdpMetadata::parse(&bytes) {
             Ok(metadata) => metadata,
             Err(error) => {
-                self.problems.push(Some(written.at.clone()), format!("`{}`: {error}", file.display()), None);
+                let cause = format!("`{}`: {error}", file.display());
+                self.problems.push(Some(written.at.clone()), cause, Some(error.hint().to_owned()));
                 return None;
             }
         };
@@ -244,6 +280,23 @@ impl<'a, 'p> Federations<'a, 'p> {
         let expected = Expected { keys: keys.collect(), issuer: metadata.entity_id.clone(), ..Expected::default() };
         sources.metadata = Some(metadata);
         Some(expected)
+    }
+
+    /// The bytes of what is named by a path or a URL.
+    fn document(&mut self, written: &Located<String>) -> Result<Arc<[u8]>, Missing> {
+        if !is_url(&written.value) {
+            let read = self.folder.read_path(Path::new(&written.value), &written.at, self.problems);
+            return read.map(Arc::from).ok_or(Missing::Told);
+        }
+        if let Err(error) = Url::parse(&written.value) {
+            self.problems.push(Some(written.at.clone()), format!("`metadata`: {error}"), None);
+            return Err(Missing::Told);
+        }
+        match self.documents.get(&written.value) {
+            Some(Ok(bytes)) => Ok(Arc::clone(bytes)),
+            Some(Err(why)) => Err(Missing::Refused(why.clone())),
+            None => Err(Missing::Unasked),
+        }
     }
 
     fn at_most_two(&mut self, source: &str, count: usize, at: &Range<usize>) {

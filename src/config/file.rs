@@ -148,8 +148,10 @@ pub(super) struct FederationTable {
     pub(super) issuer: Option<Located<String>>,
     /// Signing certificates: the current one, then the next one. PEM, base64 or DER.
     pub(super) certificates: Option<Located<Vec<PathBuf>>>,
-    /// Metadata of the identity provider.
+    /// Metadata of the identity provider: a file, or an https URL that `serve` asks again every hour.
     pub(super) metadata: Option<Located<String>>,
+    /// Root certificates in PEM that are trusted for that URL beside the machine's own.
+    pub(super) metadata_ca: Option<Located<PathBuf>>,
     /// `Get-MgDomainFederationConfiguration` or Graph JSON.
     pub(super) settings: Option<Located<PathBuf>>,
     /// `Export-Csv`, `ConvertTo-Json` or Graph JSON of the whole tenant; one file may serve several federations.

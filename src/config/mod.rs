@@ -5,6 +5,7 @@ mod federation;
 mod file;
 mod graph;
 mod problem;
+mod published;
 mod quantity;
 mod read;
 mod resolve;
@@ -21,6 +22,7 @@ use crate::tenant::Sources;
 
 pub use graph::Graph;
 pub use problem::{ConfigError, Problem};
+pub use published::{Documents, Wanted};
 pub use read::{FileRead, Looks};
 
 /// A configuration that holds together.
@@ -81,14 +83,22 @@ pub struct Log {
 }
 
 impl Config {
-    /// Reads a configuration file and every file that it names.
+    /// Reads a configuration file and every file that it names. What it names by URL counts as not fetched.
     ///
     /// # Errors
     /// All problems that there are, not the first alone.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::load_with(path, &Documents::default())
+    }
+
+    /// Reads a configuration file, every file that it names, and these documents for what it names by URL.
+    ///
+    /// # Errors
+    /// All problems that there are, not the first alone.
+    pub fn load_with(path: &Path, documents: &Documents) -> Result<Self, ConfigError> {
         let file = FileRead::about_to(path);
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::of(&text, file),
+            Ok(text) => Self::of(&text, file, documents),
             Err(error) => Err(ConfigError::unreadable(file, &error)),
         }
     }
@@ -98,15 +108,15 @@ impl Config {
     /// # Errors
     /// All problems that there are, not the first alone.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        Self::of(text, FileRead::about_to(path))
+        Self::of(text, FileRead::about_to(path), &Documents::default())
     }
 
-    fn of(text: &str, read: FileRead) -> Result<Self, ConfigError> {
+    fn of(text: &str, read: FileRead, documents: &Documents) -> Result<Self, ConfigError> {
         let path = read.path.clone();
         let mut problems = problem::Problems::new(&path, text);
         let folder = resolve::Folder::of(read);
         let file = written::read(text, &mut problems);
-        let config = file.and_then(|file| resolve::resolve(file, &folder, &mut problems));
+        let config = file.and_then(|file| resolve::resolve(file, documents, &folder, &mut problems));
         let files = folder.files();
         match problems.finish(config) {
             Ok(config) => Ok(Self { files, ..config }),

@@ -12,6 +12,7 @@ use rustls_pki_types::pem::PemObject as _;
 use super::federation::{Federations, source};
 use super::file::{File, InterceptTable, ListenTable, Located, TlsTable, UpstreamTable};
 use super::problem::Problems;
+use super::published::Documents;
 use super::read::FileRead;
 use super::{Config, Listen, Log};
 use super::{capture, graph};
@@ -23,13 +24,18 @@ const PATH: &str = "/login.srf";
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
 /// Resolves everything that can be, so that every problem is found.
-pub(super) fn resolve(file: File, folder: &Folder, problems: &mut Problems<'_>) -> Option<Config> {
+pub(super) fn resolve(
+    file: File,
+    documents: &Documents,
+    folder: &Folder,
+    problems: &mut Problems<'_>,
+) -> Option<Config> {
     let not_served = not_served(&file);
     let mut notes = Vec::new();
 
     let policy = file.policy.resolve(problems);
     let limits = file.limits.resolve(problems);
-    let (federations, evidence) = Federations::resolve(&file.federation, folder, problems, &mut notes);
+    let (federations, evidence) = Federations::resolve(&file.federation, documents, folder, problems, &mut notes);
     let listen = listen(&file.listen, problems);
     let (intercept, hosts) = intercept(&file.intercept, problems);
     let certificate = certificate(&file.tls, &hosts, folder, problems, &mut notes);
@@ -262,7 +268,7 @@ fn upstream(table: &UpstreamTable, folder: &Folder, problems: &mut Problems<'_>)
         let cause = "`upstream.dns` would never be asked: `upstream.address` says where to connect";
         problems.push(Some(both.at.clone()), cause, Some("give one of the two".to_owned()));
     }
-    let extra_roots = table.ca.as_ref().map_or_else(Vec::new, |ca| roots(ca, folder, problems));
+    let extra_roots = table.ca.as_ref().map_or_else(Vec::new, |ca| roots("upstream.ca", ca, folder, problems));
     let Some((tls, host, port)) = origin(written) else {
         let cause = format!(
             "`upstream.url`: expected scheme, host and port such as \"https://login.microsoftonline.com\", got \"{written}\""
@@ -292,7 +298,8 @@ fn origin(url: &str) -> Option<(bool, String, u16)> {
     bare.then(|| (tls, authority.host().trim_matches(['[', ']']).to_ascii_lowercase(), port))
 }
 
-fn roots(ca: &Located<PathBuf>, folder: &Folder, problems: &mut Problems<'_>) -> Vec<Vec<u8>> {
+/// The certificates in DER of a file that this key names.
+pub(super) fn roots(key: &str, ca: &Located<PathBuf>, folder: &Folder, problems: &mut Problems<'_>) -> Vec<Vec<u8>> {
     let Some(bytes) = folder.read(ca, problems) else { return Vec::new() };
     let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let (got, roots) = match roots {
@@ -300,6 +307,6 @@ fn roots(ca: &Located<PathBuf>, folder: &Folder, problems: &mut Problems<'_>) ->
         Ok(none) => ("none".to_owned(), none),
         Err(error) => (error.to_string(), Vec::new()),
     };
-    problems.push(Some(ca.at.clone()), format!("`upstream.ca`: expected certificates in PEM, got {got}"), None);
+    problems.push(Some(ca.at.clone()), format!("`{key}`: expected certificates in PEM, got {got}"), None);
     roots.iter().map(|root| root.as_ref().to_vec()).collect()
 }

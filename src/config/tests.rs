@@ -106,7 +106,8 @@ fn nothing_is_judged_without_a_key_an_issuer_and_an_audience() {
             "[[federation]]\ndomain = \"a.b\"\nissuer = \"x\"\ncertificates = [\"users.csv\"]\n",
             "expected a certificate",
         ),
-        ("[[federation]]\ndomain = \"a.b\"\nmetadata = \"https://a.b/m\"\n", "a URL is not fetched"),
+        ("[[federation]]\ndomain = \"a.b\"\nmetadata = \"https://a.b/m\"\n", "was not fetched"),
+        ("[[federation]]\ndomain = \"a.b\"\nmetadata = \"http://a.b/m\"\n", "expected an https URL"),
         ("[[federation]]\nissuer = \"x\"\ncertificates = [\"next.cer\"]\n", "has no `domain`"),
     ];
     for (text, expected) in cases {

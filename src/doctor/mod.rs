@@ -6,13 +6,16 @@ mod endpoints;
 mod issuer;
 mod mfa;
 mod people;
+mod published;
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::tenant::{Federation, Sources};
 use crate::verdict::{Code, Show, Text};
+
+pub use published::{Met, Visit};
 
 /// One federation: what it is judged by, and every source that was given for it.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +28,10 @@ pub struct Case<'a> {
     pub root_domains: &'a [&'a str],
     /// Today.
     pub now: Timestamp,
+    /// What a visit at the URL of the metadata told; none where nobody went.
+    pub visit: Option<&'a Visit>,
+    /// How far clocks may be apart.
+    pub skew: SignedDuration,
 }
 
 impl Case<'_> {
@@ -145,6 +152,7 @@ pub fn compare(case: &Case<'_>) -> Vec<Diagnosis> {
     certificates::examine(case, &mut found);
     endpoints::examine(case, &mut found);
     mfa::examine(case, &mut found);
+    published::examine(case, &mut found);
     found.sort_by_key(|diagnosis| diagnosis.harm);
     found
 }

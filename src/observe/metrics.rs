@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 #[cfg(target_os = "linux")]
 use prometheus::process_collector::ProcessCollector;
@@ -15,10 +15,10 @@ use prometheus::{
 
 use super::family::{increment, register, series};
 use super::federations::Federations;
-use super::label::{Listener, Reload, Route, Unjudged, UpstreamFailure};
+use super::label::{Listener, Reload, Route, Source, Unjudged, UpstreamFailure};
 use super::predictions::Predictions;
 use super::setup::Setup;
-use super::sources::Sources;
+use super::sources::{Failing, Sources};
 use crate::answer::Actual;
 use crate::verdict::{Code, Verdict};
 
@@ -250,6 +250,21 @@ impl Metrics {
     /// Counts a reload.
     pub fn reloaded(&self, result: Reload) {
         self.sources.reloaded(result);
+    }
+
+    /// A source of a federation was asked for by URL: it is of that time, or the reason why it could not be had is known.
+    pub fn source_asked(&self, domain: &str, source: Source, result: Result<Timestamp, String>) {
+        self.sources.asked_for(domain, source, result);
+    }
+
+    /// A source of a federation is not asked for any more.
+    pub fn source_forgotten(&self, domain: &str, source: Source) {
+        self.sources.forgotten(domain, source);
+    }
+
+    /// The sources that cannot be had just now.
+    pub fn failing_sources(&self) -> Vec<Failing> {
+        self.sources.failing()
     }
 
     /// Tells how far the clock of a federation's identity provider is from ours.

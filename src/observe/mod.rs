@@ -18,4 +18,5 @@ pub use log::{LogFormat, LogLevel, install, level, set_level};
 pub use metrics::{InFlight, Metrics, Vocabulary};
 pub use recent::{Recent, RecentCheck, RecentVerdict};
 pub use setup::{KnownCertificate, KnownFederation, Setup};
+pub use sources::Failing;
 pub use stderr::flush;

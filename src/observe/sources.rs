@@ -1,9 +1,10 @@
 //! The metrics of what Entra is set to expect: certificates, users, how old each source is, and what came of reloads.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use prometheus::{Error, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use super::family::{increment, register, series};
@@ -22,6 +23,28 @@ pub(super) struct Sources {
     reloads: Vec<(Reload, IntCounter)>,
     last_success: IntGauge,
     present: Mutex<Present>,
+    /// What is asked for by URL, each at a time of its own.
+    asked: Mutex<BTreeMap<Labels, Asked>>,
+}
+
+/// A source that is asked for by URL.
+#[derive(Debug, Clone, Default)]
+struct Asked {
+    last: Option<(Instant, Timestamp)>,
+    failing: Option<String>,
+}
+
+/// A source that cannot be had just now: what was had before is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// The federation.
+    pub domain: String,
+    /// Which of its sources.
+    pub source: String,
+    /// When it was had last; none when it never was.
+    pub last: Option<Timestamp>,
+    /// Why it cannot be had.
+    pub reason: String,
 }
 
 /// What there is now.
@@ -30,7 +53,7 @@ struct Present {
     certificates: BTreeSet<Labels>,
     users: BTreeSet<Labels>,
     sources: BTreeSet<Labels>,
-    ages: Vec<Gauge>,
+    ages: Vec<(Labels, Gauge)>,
     loaded: Option<Instant>,
     /// Whether the last reload failed.
     stale: bool,
@@ -66,7 +89,7 @@ impl Sources {
                 IntCounterVec::new(
                     opts(
                         "source_refresh_failures_total",
-                        "Times that a source could not be loaded again: files are loaded all together.",
+                        "Times that a source could not be loaded again: files are loaded all together, what is asked for by URL for itself.",
                     ),
                     &of_source,
                 )?,
@@ -80,6 +103,7 @@ impl Sources {
                 ))?,
             )?,
             present: Mutex::default(),
+            asked: Mutex::default(),
         })
     }
 
@@ -103,7 +127,7 @@ impl Sources {
             for source in federation.sources().map(Source::as_str) {
                 let labels = vec![domain.clone(), source.to_owned()];
                 self.failures.get_metric_with_label_values(&labels)?;
-                new.ages.push(self.age.get_metric_with_label_values(&labels)?);
+                new.ages.push((labels.clone(), self.age.get_metric_with_label_values(&labels)?));
                 new.sources.insert(labels);
             }
         }
@@ -114,9 +138,11 @@ impl Sources {
         for labels in present.users.difference(&new.users) {
             let _ = self.users.remove_label_values(labels);
         }
-        for labels in present.sources.difference(&new.sources) {
+        let asked = self.asked();
+        for labels in present.sources.difference(&new.sources).filter(|labels| !asked.contains_key(*labels)) {
             let _ = self.age.remove_label_values(labels);
         }
+        drop(asked);
         self.last_success.set(setup.since.as_second());
         *present = new;
         Ok(())
@@ -128,7 +154,8 @@ impl Sources {
         if result == Reload::Failed {
             let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
             present.stale = true;
-            for labels in &present.sources {
+            let asked = self.asked();
+            for labels in present.sources.iter().filter(|labels| !asked.contains_key(*labels)) {
                 self.failures.with_label_values(labels).inc();
             }
         }
@@ -143,7 +170,55 @@ impl Sources {
     pub(super) fn age(&self) {
         let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         let age = present.loaded.map_or(0.0, |loaded| loaded.elapsed().as_secs_f64());
-        present.ages.iter().for_each(|gauge| gauge.set(age));
+        let asked = self.asked();
+        present.ages.iter().filter(|(labels, _)| !asked.contains_key(labels)).for_each(|(_, gauge)| gauge.set(age));
+        for (labels, (had, _)) in asked.iter().filter_map(|(labels, asked)| Some((labels, asked.last?))) {
+            self.age.with_label_values(labels).set(had.elapsed().as_secs_f64());
+        }
+    }
+
+    /// A source was asked for: it is of now, or the reason why it could not be had is known.
+    pub(super) fn asked_for(&self, domain: &str, source: Source, result: Result<Timestamp, String>) {
+        let labels = vec![domain.to_owned(), source.as_str().to_owned()];
+        // there from the start, so that a first failure is seen as one
+        let failures = self.failures.with_label_values(&labels);
+        let mut all = self.asked();
+        let asked = all.entry(labels).or_default();
+        match result {
+            Ok(now) => *asked = Asked { last: Some((Instant::now(), now)), failing: None },
+            Err(reason) => {
+                failures.inc();
+                asked.failing = Some(reason);
+            }
+        }
+    }
+
+    /// A source is not asked for any more.
+    pub(super) fn forgotten(&self, domain: &str, source: Source) {
+        let labels = vec![domain.to_owned(), source.as_str().to_owned()];
+        let of_files = self.present.lock().unwrap_or_else(PoisonError::into_inner).sources.contains(&labels);
+        if self.asked().remove(&labels).is_some() && !of_files {
+            let _ = self.age.remove_label_values(&labels);
+        }
+    }
+
+    /// The sources that cannot be had just now.
+    pub(super) fn failing(&self) -> Vec<Failing> {
+        let asked = self.asked();
+        let failing = asked.iter().filter_map(|(labels, asked)| {
+            let [domain, source] = labels.as_slice() else { return None };
+            Some(Failing {
+                domain: domain.clone(),
+                source: source.clone(),
+                last: asked.last.map(|(_, at)| at),
+                reason: asked.failing.clone()?,
+            })
+        });
+        failing.collect()
+    }
+
+    fn asked(&self) -> MutexGuard<'_, BTreeMap<Labels, Asked>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many reloads there were, and what came of them.

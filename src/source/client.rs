@@ -6,14 +6,14 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::header::{
-    AUTHORIZATION, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    AGE, AUTHORIZATION, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     LAST_MODIFIED, LOCATION, RETRY_AFTER, USER_AGENT,
 };
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use jiff::Timestamp;
 use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
 
 use super::connector::{Connector, Peer};
 use super::url::Url;
@@ -105,7 +105,7 @@ pub struct Answer {
     pub etag: Option<HeaderValue>,
     /// Dates the document.
     pub last_modified: Option<HeaderValue>,
-    /// The clock of the server.
+    /// The clock of the server now, however long the answer lay in between.
     pub date: Option<Timestamp>,
     /// When to ask again.
     pub retry_after: Option<RetryAfter>,
@@ -189,11 +189,12 @@ async fn take(response: Response<hyper::body::Incoming>, bytes: usize) -> Result
         Ok(seconds) => Some(RetryAfter::Wait(Duration::from_secs(seconds))),
         Err(_) => instant(text).map(RetryAfter::At),
     });
+    let lain = text(&AGE).and_then(|age| age.parse().ok()).unwrap_or(0);
     Ok(Answer {
         status: head.status,
         etag: head.headers.get(&ETAG).cloned(),
         last_modified: head.headers.get(&LAST_MODIFIED).cloned(),
-        date: text(&DATE).and_then(instant),
+        date: text(&DATE).and_then(instant).and_then(|date| date.checked_add(SignedDuration::from_secs(lain)).ok()),
         retry_after,
         peer: head.extensions.get().copied(),
         body: body.to_bytes(),

@@ -27,7 +27,8 @@ impl Url {
         match uri.scheme_str() {
             Some("https") => Ok(Self(uri)),
             Some("http") if is_loopback(authority.host()) => Ok(Self(uri)),
-            _ => Err(UrlError::Scheme),
+            Some(_) => Err(UrlError::Scheme),
+            None => Err(UrlError::NoUrl),
         }
     }
 
