@@ -3,6 +3,7 @@
 mod demo;
 mod descriptors;
 mod files;
+mod graph;
 mod lab;
 mod memory;
 mod published;
@@ -320,6 +321,7 @@ impl Running {
             follower.abort();
         }
         self.reloading.published().rest(&[], &self.metrics);
+        self.reloading.published().forget_graph();
         self.metrics.set_ready(false);
         self.grace.send_replace(grace);
         self.stop_traffic.send_replace(true);

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::file::Located;
 use super::problem::Problems;
 use super::quantity::Duration;
-use super::resolve::Folder;
+use super::resolve::{Folder, roots};
 use crate::source::Url;
 use crate::source::graph::{Access, Cloud, Credential};
 
@@ -26,6 +26,8 @@ const SHORTEST: time::Duration = time::Duration::from_secs(1);
 pub struct Graph {
     /// Who asks, and where.
     pub access: Access,
+    /// Roots in DER that are trusted for both beside the machine's own.
+    pub roots: Vec<Vec<u8>>,
     /// How often what changed is asked for.
     pub refresh: time::Duration,
 }
@@ -50,6 +52,8 @@ pub(super) struct GraphTable {
     login: Option<Located<String>>,
     /// Where Graph is, in place of the cloud's.
     endpoint: Option<Located<String>>,
+    /// Root certificates in PEM that are trusted for both beside the machine's own.
+    ca: Option<Located<PathBuf>>,
     /// How often what changed is asked for. Default: 5m.
     refresh: Option<Located<Duration>>,
 }
@@ -85,9 +89,10 @@ pub(super) fn resolve(table: &Located<GraphTable>, folder: &Folder, problems: &m
     let (login, endpoint) = cloud.endpoints().ok()?;
     let login = url("login", &table.login, login, problems);
     let endpoint = url("endpoint", &table.endpoint, endpoint, problems);
+    let roots = table.ca.as_ref().map_or_else(Vec::new, |ca| roots("graph.ca", ca, folder, problems));
     let access =
         Access { tenant: tenant?, client_id: client_id?, credential: credential?, login: login?, endpoint: endpoint? };
-    Some(Graph { access, refresh: refresh? })
+    Some(Graph { access, roots, refresh: refresh? })
 }
 
 /// A value that stands in a URL, or in a form.

@@ -4,12 +4,14 @@ mod capture;
 mod federation;
 mod file;
 mod graph;
+mod parties;
 mod problem;
 mod published;
 mod quantity;
 mod read;
 mod resolve;
 mod sections;
+mod told;
 mod written;
 
 use std::net::SocketAddr;
@@ -24,6 +26,7 @@ pub use graph::Graph;
 pub use problem::{ConfigError, Problem};
 pub use published::{Documents, Wanted};
 pub use read::{FileRead, Looks};
+pub use told::{Asked as GraphAsked, Told};
 
 /// A configuration that holds together.
 #[derive(Debug, Clone)]

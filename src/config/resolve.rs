@@ -35,7 +35,15 @@ pub(super) fn resolve(
 
     let policy = file.policy.resolve(problems);
     let limits = file.limits.resolve(problems);
-    let (federations, evidence) = Federations::resolve(&file.federation, documents, folder, problems, &mut notes);
+    let (told, untold) = match documents.graph() {
+        _ if file.graph.is_none() => (None, None),
+        Some(Ok(told)) => (Some(told.as_ref()), None),
+        Some(Err(why)) => (None, Some(why.as_str())),
+        None => (None, Some("Microsoft Graph was not asked: only `serve` and `doctor` do")),
+    };
+    notes.extend(untold.map(|why| format!("[graph]: {why}: what else is written counts")));
+    let (federations, evidence) =
+        Federations::resolve(&file.federation, documents, (told, untold), folder, problems, &mut notes);
     let listen = listen(&file.listen, problems);
     let (intercept, hosts) = intercept(&file.intercept, problems);
     let certificate = certificate(&file.tls, &hosts, folder, problems, &mut notes);
@@ -73,7 +81,7 @@ pub(super) fn resolve(
         not_served,
         notes,
         evidence,
-        sources: file.federation.iter().map(|table| source(&table.value)).collect(),
+        sources: file.federation.iter().map(|table| source(&table.value, told)).collect(),
         files: Vec::new(),
     })
 }
@@ -127,14 +135,10 @@ impl Folder {
 /// What may be written, and what this version of `serve` would not do.
 fn not_served(file: &File) -> Vec<&'static str> {
     let replay_elsewhere = file.replay.store.as_ref().is_some_and(|store| !store.value.is("memory"));
-    [
-        (file.listen.connect.is_some(), "listen.connect"),
-        (replay_elsewhere, "replay.store"),
-        (file.graph.is_some(), "graph"),
-    ]
-    .into_iter()
-    .filter_map(|(written, key)| written.then_some(key))
-    .collect()
+    [(file.listen.connect.is_some(), "listen.connect"), (replay_elsewhere, "replay.store")]
+        .into_iter()
+        .filter_map(|(written, key)| written.then_some(key))
+        .collect()
 }
 
 fn listen(table: &ListenTable, problems: &mut Problems<'_>) -> Listen {
