@@ -54,7 +54,7 @@ impl Live {
     pub(super) async fn refresh(mut self, reloading: Arc<Reloading>, path: PathBuf, pace: Pace) {
         let pace = Pace { every: self.asked.graph.refresh, retry: pace.retry.min(self.asked.graph.refresh) };
         let mut failures = u32::from(self.told.is_err());
-        self.tell(&reloading, self.told.as_ref().map(|_| ()).map_err(String::clone));
+        self.tell(&reloading, &self.told.clone().map(|_| ()));
         loop {
             tokio::time::sleep(pace.after(failures, chance())).await;
             let result = match self.ask().await {
@@ -69,7 +69,7 @@ impl Live {
                     tracing::warn!(reason, failures, "Graph does not tell: what it told last stays in force");
                 }
             }
-            self.tell(&reloading, result);
+            self.tell(&reloading, &result);
         }
     }
 
@@ -84,7 +84,7 @@ impl Live {
         Ok(())
     }
 
-    fn tell(&self, reloading: &Reloading, result: Result<(), String>) {
+    fn tell(&self, reloading: &Reloading, result: &Result<(), String>) {
         for domain in &self.asked.domains {
             let result = result.clone().map(|()| (reloading.now)());
             reloading.metrics.source_asked(domain, Source::Settings, result);

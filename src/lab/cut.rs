@@ -15,7 +15,7 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    pub(super) fn new(whole: Bytes) -> Self {
+    pub(super) fn new(whole: &Bytes) -> Self {
         Self { half: Some(whole.slice(..whole.len() / 2)), announced: whole.len() as u64, sent: false }
     }
 }

@@ -125,7 +125,7 @@ fn response(page: Page) -> Response<Told> {
     let packed = if page.gzip { gzip(&page.html) } else { None };
     let is_packed = packed.is_some();
     let body = Bytes::from(packed.unwrap_or_else(|| page.html.into_bytes()));
-    let body = if page.cut { Either::Right(Cut::new(body)) } else { Either::Left(Full::new(body)) };
+    let body = if page.cut { Either::Right(Cut::new(&body)) } else { Either::Left(Full::new(body)) };
     let mut response = Response::new(body);
     *response.status_mut() = page.status;
     let headers = response.headers_mut();

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use samlgate::app::Published;
+use samlgate::config::Config;
 use samlgate::lab::{self, FakeDomain, Graph as Fake, GraphFault, Mishap, People};
 use samlgate::proxy::{Authority, ServerCertificate};
 use samlgate::source::graph::{Access, Credential, Graph, GraphError, Patience, Subject};
-use samlgate::source::{Bounds, Client, Failure, Url};
+use samlgate::source::{Bounds, Client, Failure, Pace, Url};
 use samlgate::tenant::{Directory, DomainPolicy, Lookup, Settings, Sources};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -338,4 +340,83 @@ async fn a_server_that_nobody_vouches_for_gets_nothing() {
     let error = graph.users().await.unwrap_err();
     assert!(matches!(error, GraphError::Failure(Failure::Tls(_))), "{error}");
     assert_eq!(bench.fake.tokens_issued(), 0);
+}
+
+/// A folder with a configuration that knows its federation by Graph alone.
+fn configured(bench: &Bench, more: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["login.microsoftonline.com".to_owned()]).unwrap();
+    let root = format!(
+        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &bench.root)
+    );
+    let here = format!("https://localhost:{}", bench.address.port());
+    let text = format!(
+        "environment = \"test\"\n[listen]\nreverse = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
+         [upstream]\nurl = \"http://127.0.0.1:9\"\n[tls]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n\
+         [graph]\ntenant = \"domain.company\"\nclient_id = \"lab\"\nsecret_file = \"secret\"\nca = \"root.pem\"\n\
+         refresh = \"1s\"\nlogin = \"{here}\"\nendpoint = \"{here}\"\n[[federation]]\ndomain = \"domain.company\"\n{more}"
+    );
+    let files = [
+        ("proxy.pem", made.cert.pem()),
+        ("proxy.key", made.signing_key.serialize_pem()),
+        ("root.pem", root),
+        ("secret", "lab\n".to_owned()),
+        ("samlgate.toml", text),
+    ];
+    files.into_iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_takes_from_graph_what_entra_expects() {
+    let bench = bench(fake_with(30, |fake| fake.validating = Some("none".to_owned()))).await;
+    let folder = configured(&bench, "");
+    let path = folder.path().join("samlgate.toml");
+    let published = Published::of(&path, Bounds::default()).await;
+    let config = Config::load_with(&path, published.documents()).unwrap();
+    let (judge, _) = crate::mint::tenant();
+    let (federation, expected) = (&config.judge.federations[0], &judge.federations[0]);
+    assert_eq!((&federation.issuer, federation.keys.len()), (&expected.issuer, 2));
+    assert_eq!(federation.keys[0].key.thumbprint(), expected.keys[0].key.thumbprint());
+    assert_eq!(federation.domain_policy, DomainPolicy::None);
+    assert_eq!(federation.root_domain.as_deref(), Some("domain.company"));
+    assert_eq!(federation.users.as_ref().unwrap().len(), 30);
+
+    // where nobody asks, and where Graph refuses, it is told what is lacking
+    let error = Config::load(&path).unwrap_err().to_string();
+    assert!(error.contains("only `serve` and `doctor` do"), "{error}");
+    bench.fake.let_happen(Mishap::new(GraphFault::WrongSecret));
+    let published = Published::of(&path, Bounds::default()).await;
+    let error = Config::load_with(&path, published.documents()).unwrap_err().to_string();
+    assert!(error.contains("AADSTS7000215") && error.contains("`secret_file`"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_proxy_follows_what_changes_in_graph() {
+    let bench = bench(fake(30)).await;
+    let folder = configured(&bench, "");
+    let path = folder.path().join("samlgate.toml");
+    let published = Published::of(&path, Bounds::default()).await;
+    let config = Config::load_with(&path, published.documents()).unwrap();
+    let mut running = samlgate::app::start(config).await.unwrap();
+    let pace = Pace { every: Duration::from_secs(1), retry: Duration::from_secs(1) };
+    running.follow_published(path, Duration::from_secs(3600), published, pace, Bounds::default());
+    let until = async |line: &str| {
+        let there = async {
+            while !running.metrics().render().unwrap().lines().any(|known| known == line) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), there).await.unwrap();
+    };
+    until("samlgate_directory_users{federation=\"domain.company\"} 30").await;
+    bench.fake.people(|people| people.remove(3));
+    until("samlgate_directory_users{federation=\"domain.company\"} 29").await;
+    // a permission is taken away: what was told last stays, and it is told
+    bench.fake.let_happen(Mishap { times: Some(1), ..Mishap::new(GraphFault::Forbidden) });
+    until("samlgate_source_refresh_failures_total{federation=\"domain.company\",source=\"settings\"} 1").await;
+    bench.fake.people(|people| people.remove(4));
+    until("samlgate_directory_users{federation=\"domain.company\"} 28").await;
+    running.stop(Duration::from_secs(1)).await;
 }

@@ -166,7 +166,7 @@ impl End for Graph {
     fn answer(&self, asked: &Asked) -> Page {
         let path = asked.head.uri.path().trim_start_matches('/');
         match path.split_once('/') {
-            Some((version, rest)) if version == "v1.0" => self.data(asked, rest),
+            Some(("v1.0", rest)) => self.data(asked, rest),
             Some((tenant, "oauth2/v2.0/token")) if asked.head.method == Method::POST => self.token(asked, tenant),
             _ => answer::no_such_resource(path),
         }

@@ -101,7 +101,7 @@ pub(super) fn delta(graph: &Graph, people: &People, asked: &Asked) -> Page {
         });
         (value.collect(), changes.len().saturating_sub(given + size))
     };
-    page["value"] = value.into();
+    put(&mut page, "value", value.into());
     if ahead > 0 {
         let token = format!("$skiptoken={since}.{until}.{}", given + size);
         link(&mut page, "@odata.nextLink", graph, asked, "users/delta", &token);
@@ -137,5 +137,11 @@ fn link(page: &mut Value, name: &str, graph: &Graph, asked: &Asked, path: &str, 
     let kept =
         uri.query().unwrap_or_default().split('&').filter(|field| !field.is_empty() && !field.contains("token="));
     let query: Vec<&str> = kept.chain([token]).collect();
-    page[name] = format!("{}/v1.0/{path}?{}", graph.base(asked), query.join("&")).into();
+    put(page, name, format!("{}/v1.0/{path}?{}", graph.base(asked), query.join("&")).into());
+}
+
+fn put(page: &mut Value, name: &str, value: Value) {
+    if let Value::Object(page) = page {
+        page.insert(name.to_owned(), value);
+    }
 }

@@ -21,7 +21,7 @@ pub(super) async fn all(asking: &mut Asking) -> Result<(Roster, Url), GraphError
     for _ in 1..STARTS {
         match read_all(asking).await {
             Err(GraphError::Gone) => {
-                tracing::info!("Graph forgot a page of users: they are read from the first one again")
+                tracing::info!("Graph forgot a page of users: they are read from the first one again");
             }
             other => return other,
         }
