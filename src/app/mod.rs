@@ -63,7 +63,7 @@ pub fn serve(path: &Path) -> Result<(), AppError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(AppError::Runtime)?;
     let served = runtime.block_on(async {
         let bounds = source::Bounds::default();
-        let published = Published::of(path, bounds).await;
+        let published = Published::without_users(path, bounds).await;
         let config = Config::load_with(path, published.documents())?;
         observe::install(config.log.level, config.log.format);
         let mut signals = Signals::new().map_err(AppError::Runtime)?;

@@ -7,7 +7,7 @@ use aws_lc_rs::rand;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::graph::Live;
+use super::graph::{Live, Users};
 use super::reload::Reloading;
 use crate::config::{Documents, Told, Wanted};
 use crate::observe::{Metrics, Source};
@@ -34,10 +34,19 @@ pub(super) struct First {
 }
 
 impl Published {
-    /// Asks for everything that the configuration at `path` names by URL, once and all together.
+    /// Asks for everything that the configuration at `path` names by URL, and all that it wants to know of Graph, once and
+    /// all together.
     pub async fn of(path: &Path, bounds: Bounds) -> Self {
-        let (mut published, live) =
-            tokio::join!(Self::fetch(Wanted::of(path), bounds), Live::of(path, bounds, Timestamp::now));
+        Self::with(path, bounds, Users::Now).await
+    }
+
+    /// [`of`](Self::of) without the users of Graph: a large tenant takes many minutes to read, in which sign-ins go on.
+    pub async fn without_users(path: &Path, bounds: Bounds) -> Self {
+        Self::with(path, bounds, Users::Later).await
+    }
+
+    async fn with(path: &Path, bounds: Bounds, users: Users) -> Self {
+        let (mut published, live) = tokio::join!(Self::fetch(Wanted::of(path), bounds), Live::of(path, bounds, users));
         match live {
             Some(Ok(live)) => {
                 published.documents.set_graph(live.told.clone());

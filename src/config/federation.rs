@@ -98,8 +98,8 @@ impl<'a, 'p> Federations<'a, 'p> {
             },
             acs,
             audience,
-            users: match self.told {
-                Some(told) => Some(Arc::clone(&told.users)),
+            users: match self.told.and_then(|told| told.users.as_ref()) {
+                Some(users) => Some(Arc::clone(users)),
                 None => table.users.as_ref().and_then(|file| self.users(file)),
             },
         }

@@ -41,6 +41,7 @@ pub(super) fn resolve(
         Some(Err(why)) => (None, Some(why.as_str())),
         None => (None, Some("Microsoft Graph was not asked: only `serve` and `doctor` do")),
     };
+    notes.extend(told.iter().flat_map(|told| &told.lacking).map(|why| format!("[graph]: {why}")));
     notes.extend(untold.map(|why| format!("[graph]: {why}: what else is written counts")));
     let (federations, evidence) =
         Federations::resolve(&file.federation, documents, (told, untold), folder, problems, &mut notes);

@@ -21,8 +21,10 @@ pub struct Told {
     pub domains: Option<Domains>,
     /// The federated token validation policy; none where there is none, or it may not be read.
     pub policy: Option<DomainPolicy>,
-    /// The users of the tenant.
-    pub users: Arc<Directory>,
+    /// The users of the tenant; none where they are not known yet, or may not be read.
+    pub users: Option<Arc<Directory>>,
+    /// What could not be had beside the rest, and why.
+    pub lacking: Vec<String>,
 }
 
 impl Told {
@@ -31,7 +33,7 @@ impl Told {
         self.settings == other.settings
             && self.domains == other.domains
             && self.policy == other.policy
-            && Arc::ptr_eq(&self.users, &other.users)
+            && self.users.as_ref().map(Arc::as_ptr) == other.users.as_ref().map(Arc::as_ptr)
     }
 
     /// The root domain that a domain belongs to.

@@ -383,6 +383,19 @@ async fn a_configuration_takes_from_graph_what_entra_expects() {
     assert_eq!(federation.root_domain.as_deref(), Some("domain.company"));
     assert_eq!(federation.users.as_ref().unwrap().len(), 30);
 
+    // a permission that is lacking costs no more than what it is for
+    let without = ["User.Read.All", "Policy.Read.All"];
+    let lacking =
+        self::bench(fake_with(30, |fake| fake.permissions.retain(|granted| !without.contains(&granted.as_str()))))
+            .await;
+    let folder_of_it = configured(&lacking, "");
+    let path_of_it = folder_of_it.path().join("samlgate.toml");
+    let published = Published::of(&path_of_it, Bounds::default()).await;
+    let config = Config::load_with(&path_of_it, published.documents()).unwrap();
+    assert!(config.judge.federations[0].users.is_none());
+    let told = |permission: &str| config.notes.iter().any(|note| note.contains(permission));
+    assert!(without.into_iter().all(told), "{:?}", config.notes);
+
     // where nobody asks, and where Graph refuses, it is told what is lacking
     let error = Config::load(&path).unwrap_err().to_string();
     assert!(error.contains("only `serve` and `doctor` do"), "{error}");
@@ -397,7 +410,7 @@ async fn a_running_proxy_follows_what_changes_in_graph() {
     let bench = bench(fake(30)).await;
     let folder = configured(&bench, "");
     let path = folder.path().join("samlgate.toml");
-    let published = Published::of(&path, Bounds::default()).await;
+    let published = Published::without_users(&path, Bounds::default()).await;
     let config = Config::load_with(&path, published.documents()).unwrap();
     let mut running = samlgate::app::start(config).await.unwrap();
     let pace = Pace { every: Duration::from_secs(1), retry: Duration::from_secs(1) };
@@ -413,7 +426,7 @@ async fn a_running_proxy_follows_what_changes_in_graph() {
     until("samlgate_directory_users{federation=\"domain.company\"} 30").await;
     bench.fake.people(|people| people.remove(3));
     until("samlgate_directory_users{federation=\"domain.company\"} 29").await;
-    // a permission is taken away: what was told last stays, and it is told
+    // the permission is taken away: what was told last stays, and it is told
     bench.fake.let_happen(Mishap { times: Some(1), ..Mishap::new(GraphFault::Forbidden) });
     until("samlgate_source_refresh_failures_total{federation=\"domain.company\",source=\"settings\"} 1").await;
     bench.fake.people(|people| people.remove(4));

@@ -39,7 +39,7 @@ impl Default for Patience {
 pub(super) struct Asking {
     client: Client,
     pub(super) access: Access,
-    patience: Patience,
+    pub(super) patience: Patience,
     now: fn() -> Timestamp,
     token: Option<Token>,
 }

@@ -90,6 +90,11 @@ impl Graph {
         Self { asking: Asking::new(client, access, patience, now), known: None }
     }
 
+    /// With another patience from now on.
+    pub fn set_patience(&mut self, patience: Patience) {
+        self.asking.patience = patience;
+    }
+
     /// The federation settings of a domain, as Graph's JSON, for [`Settings::parse`](crate::tenant::Settings::parse); none
     /// where the domain is not federated, or not there.
     ///
