@@ -1,6 +1,6 @@
 //! What the proxy costs a request: before a bare hyper proxy and nginx, on the same machine, in turns.
 //!
-//! `cargo bench --bench proxy` takes some two minutes, `-- --quick` less. nginx takes part where it is installed. The processor
+//! `cargo bench --bench proxy` takes some two minutes, `-- --quick` less; `-- --only judging` is for who profiles. nginx takes part where it is installed. The processor
 //! time is that of the contestant's process alone; rates and latencies are those of a machine that runs all of it at once.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "benchmark")]
@@ -50,7 +50,8 @@ fn main() {
         (true, true) => (2, Duration::from_secs(1)),
         _ => (1, Duration::from_millis(100)),
     };
-    runtime.block_on(compare(rounds, turn));
+    let only = arguments.iter().position(|argument| argument == "--only").map(|at| arguments[at + 1].as_str());
+    runtime.block_on(compare(rounds, turn, only));
 }
 
 // --- the roles, each a process of its own ----------------------------------------------------------------------------
@@ -253,7 +254,7 @@ async fn load(address: SocketAddr, tls: &TlsConnector, ask: &Ask, connections: u
 const GOALS: &str = "must: judging - not judging <= 75 µs, judging <= 2.4 x bare, not judging <= 1.15 x bare and <= 1.3 x nginx, \
     p99 of others while judging <= 2 x without (reach for 55 µs, 2.0, 1.05, 1.15)";
 
-async fn compare(rounds: usize, turn: Duration) {
+async fn compare(rounds: usize, turn: Duration, only: Option<&str>) {
     let folder = tempfile::tempdir().unwrap();
     let tls = certificate(folder.path());
     let upstream = Process::role("upstream", &[]);
@@ -266,6 +267,9 @@ async fn compare(rounds: usize, turn: Duration) {
     let mut contestants = vec![("bare hyper", &bare, &passes), ("samlgate, not judging", &samlgate, &passes)];
     contestants.push(("samlgate, judging", &samlgate, &posts));
     contestants.extend(nginx.as_ref().map(|nginx| ("nginx", nginx, &passes)));
+    if let Some(only) = only {
+        contestants.retain(|(name, ..)| name.ends_with(only));
+    }
     let mut figures: Vec<Vec<[f64; 5]>> = vec![Vec::new(); contestants.len()];
     for _ in 0..rounds {
         for ((_, process, ask), figures) in contestants.iter().zip(&mut figures) {
@@ -286,6 +290,9 @@ async fn compare(rounds: usize, turn: Duration) {
         .collect();
     for ((name, ..), [rate, p50, p99, p999, cpu]) in contestants.iter().zip(&medians) {
         println!("| {name} | {rate:.0} | {p50:.0} | {p99:.0} | {p999:.0} | {cpu:.1} | {:.2} |", cpu / medians[0][4]);
+    }
+    if only.is_some() {
+        return;
     }
     println!("\njudging costs {:.1} µs a request", medians[2][4] - medians[1][4]);
 
@@ -343,11 +350,12 @@ async fn samlgate(folder: &Path, upstream: SocketAddr) -> Process {
     std::fs::write(folder.join("users.csv"), users).unwrap();
     std::fs::write(folder.join("current.cer"), Key::of_fixture("current").certificate).unwrap();
     let (address, admin) = (free(), free());
+    // each sign-in is posted many times: to tell of every one of them as a replay is another matter
     let config = format!(
         "environment = \"test\"\n[listen]\nreverse = \"{address}\"\nadmin = \"{admin}\"\n\
          [tls]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n[upstream]\nurl = \"http://{upstream}\"\n\
          [[federation]]\ndomain = \"domain.company\"\nissuer = \"{ISSUER}\"\ncertificates = [\"current.cer\"]\n\
-         users = \"users.csv\"\nmfa_behavior = \"acceptIfMfaDoneByFederatedIdp\"\n[policy]\nskew = \"1d\"\n"
+         users = \"users.csv\"\nmfa_behavior = \"acceptIfMfaDoneByFederatedIdp\"\n[policy]\nskew = \"1d\"\nreplay = \"off\"\n"
     );
     std::fs::write(folder.join("samlgate.toml"), config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_samlgate"));

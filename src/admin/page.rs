@@ -119,7 +119,7 @@ fn federations(page: &mut String, setup: &Setup, now: Timestamp) -> fmt::Result 
         "<h2>Federations</h2>\n<table><tr><th>domain<th>issuer<th>users<th>certificate<th>thumbprint<th>ends</tr>\n",
     )?;
     for federation in &setup.federations {
-        let KnownFederation { domain, issuer, source, certificates, users } = federation;
+        let KnownFederation { domain, issuer, certificates, users, .. } = federation;
         let users = users.map_or_else(|| "none given".to_owned(), |users| users.to_string());
         let (rows, mut first) = (certificates.len().max(1), true);
         for certificate in certificates {
@@ -142,7 +142,7 @@ fn federations(page: &mut String, setup: &Setup, now: Timestamp) -> fmt::Result 
                 page,
                 "<td>{} <span class=\"dim\">({})</span><td class=\"id\">{}<td>{} <b class=\"{class}\">{left}</b></tr>",
                 certificate.role.as_str(),
-                source.as_str(),
+                certificate.source.as_str(),
                 Escaped(&certificate.thumbprint),
                 minute(certificate.not_after)
             )?;

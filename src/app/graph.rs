@@ -40,7 +40,8 @@ impl Live {
             Ok(client) => client,
             Err(error) => return Some(Err(error.to_string())),
         };
-        let graph = Graph::new(client, asked.graph.access.clone(), AT_START, Timestamp::now);
+        let patience = if users == Users::Later { AT_START } else { Patience::default() };
+        let graph = Graph::new(client, asked.graph.access.clone(), patience, Timestamp::now);
         let mut live = Self { asked, graph, told: Err("nobody asked".to_owned()) };
         live.told = live.ask(users).await.map(|(told, _)| Arc::new(told));
         live.graph.set_patience(Patience::default());
@@ -78,7 +79,7 @@ impl Live {
         let mut at_once = self.told.as_ref().is_ok_and(|told| told.users.is_none());
         loop {
             if !std::mem::take(&mut at_once) {
-                tokio::time::sleep(pace.after(failures, chance())).await;
+                tokio::time::sleep(pace.after(failures, chance(), None)).await;
             }
             let result = match self.ask(Users::Now).await {
                 Ok((told, failed)) => self.take(&reloading, &path, told).await.and(failed.map_or(Ok(()), Err)),

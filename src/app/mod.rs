@@ -1,5 +1,6 @@
 //! The wiring: from a configuration to a running service, for `serve` and the tests alike.
 
+mod compared;
 mod demo;
 mod descriptors;
 mod files;
@@ -129,6 +130,7 @@ async fn start_all(
     for note in &config.notes {
         tracing::warn!(note, "configuration");
     }
+    compared::tell(&config, now());
     let kinds = MessageKind::ALL.map(MessageKind::as_str).to_vec();
     let metrics = Arc::new(Metrics::new(&Vocabulary { kinds }).map_err(AppError::Metrics)?);
     metrics.set_setup(setup(&config, now())).map_err(AppError::Metrics)?;

@@ -182,7 +182,7 @@ impl Kept {
             let had = had.map_err(|error| error.to_string());
             tell(&reloading.metrics, &wanted, had.as_ref().map(|_| (reloading.now)()).map_err(String::as_str));
             let failures = u32::from(had.is_err());
-            self.locked().insert(wanted.written.clone(), had);
+            self.hold(&wanted.written, had);
             let task = document.map(|document| {
                 let refresh =
                     refresh(Arc::clone(reloading), path.to_owned(), wanted.clone(), document, failures, self.pace);
@@ -207,6 +207,14 @@ impl Kept {
         self.locked().retain(|url| wanted.iter().any(|wanted| wanted.written == url));
     }
 
+    /// What was had once stays until there is something better.
+    fn hold(&self, url: &str, had: Result<Arc<[u8]>, String>) {
+        let mut documents = self.locked();
+        if had.is_ok() || !matches!(documents.get(url), Some(Ok(_))) {
+            documents.insert(url.to_owned(), had);
+        }
+    }
+
     fn locked(&self) -> MutexGuard<'_, Documents> {
         self.documents.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -225,9 +233,12 @@ async fn refresh(
     mut failures: u32,
     pace: Pace,
 ) {
+    let mut wanted_time = None;
     loop {
-        tokio::time::sleep(pace.after(failures, chance())).await;
-        let result = match document.look().await.had {
+        tokio::time::sleep(pace.after(failures, chance(), wanted_time)).await;
+        let looked = document.look().await;
+        wanted_time = looked.retry_after;
+        let result = match looked.had {
             Ok(Had::Same) => Ok(()),
             Ok(Had::New(held)) => {
                 let (reloading, path, url) = (Arc::clone(&reloading), path.clone(), wanted.written.clone());

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use super::published::Kept;
-use super::{AppError, Judging, ready_to_serve};
+use super::{AppError, Judging, compared, ready_to_serve};
 use crate::capture;
 use crate::config::{Config, ConfigError, Documents, FileRead, Listen, Told, Wanted};
-use crate::observe::{self, KnownFederation, LogFormat, LogLevel, Metrics, Reload, Setup};
+use crate::observe::{self, LogFormat, LogLevel, Metrics, Reload, Setup};
 use crate::proxy::{self, Inspector, Mode, Proxy};
 use crate::source::{Bounds, Pace};
 
@@ -112,6 +112,7 @@ impl Reloading {
                 "cannot be changed while the service runs: the old value stays until it is started anew"
             );
         }
+        compared::tell(&config, (self.now)());
         let (level, federations) = (config.log.level, config.judge.federations.len());
         let setup = setup(&config, (self.now)());
         let (settings, inspector) = terms(config, None, proxy::Bounds::default(), &self.judging, &self.metrics)?;
@@ -160,14 +161,13 @@ pub(super) fn terms(
 
 /// What an operator sees of a configuration.
 pub(super) fn setup(config: &Config, since: Timestamp) -> Setup {
-    let federations = config.judge.federations.iter().zip(&config.sources);
     Setup {
         environment: config.environment.clone().unwrap_or_default(),
         mode: match config.mode {
             Mode::Observe => "observe",
             Mode::Enforce => "enforce",
         },
-        federations: federations.map(|(federation, source)| KnownFederation::of(federation, *source)).collect(),
+        federations: compared::known(config),
         since,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::label::{Role, Source};
+use crate::dsig::TrustedKey;
 use crate::tenant::Federation;
 
 /// What is in force.
@@ -29,7 +30,7 @@ pub struct KnownFederation {
     pub issuer: String,
     /// Where its keys are known from.
     pub source: Source,
-    /// Its certificates.
+    /// Its certificates: those that are judged by, then those that are published.
     pub certificates: Vec<KnownCertificate>,
     /// How many users are known; none where no export was given.
     pub users: Option<usize>,
@@ -38,6 +39,8 @@ pub struct KnownFederation {
 /// A certificate of a federation.
 #[derive(Debug, Clone)]
 pub struct KnownCertificate {
+    /// Where it is known from.
+    pub source: Source,
     /// Which one.
     pub role: Role,
     /// SHA-1 of its DER, as PowerShell shows it.
@@ -47,18 +50,24 @@ pub struct KnownCertificate {
 }
 
 impl KnownFederation {
-    /// What is known of a federation whose keys come from `source`.
-    pub fn of(federation: &Federation, source: Source) -> Self {
-        let certificates = Role::ALL.iter().zip(&federation.keys).map(|(role, registered)| KnownCertificate {
-            role: *role,
-            thumbprint: registered.key.thumbprint().clone(),
-            not_after: registered.key.certificate().not_after,
-        });
+    /// What is known of a federation whose keys come from `source`, while the metadata beside it has these.
+    pub fn of(federation: &Federation, source: Source, published: &[TrustedKey]) -> Self {
+        let known = |source: Source, keys: &mut dyn Iterator<Item = &TrustedKey>| -> Vec<KnownCertificate> {
+            let all = Role::ALL.iter().zip(keys).map(|(role, key)| KnownCertificate {
+                source,
+                role: *role,
+                thumbprint: key.thumbprint().clone(),
+                not_after: key.certificate().not_after,
+            });
+            all.collect()
+        };
+        let mut certificates = known(source, &mut federation.keys.iter().map(|registered| &registered.key));
+        certificates.extend(known(Source::Metadata, &mut published.iter()));
         Self {
             domain: federation.domain.as_deref().unwrap_or_default().into(),
             issuer: federation.issuer.clone().unwrap_or_default(),
             source,
-            certificates: certificates.collect(),
+            certificates,
             users: federation.users.as_ref().map(|users| users.len()),
         }
     }

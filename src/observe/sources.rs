@@ -115,7 +115,7 @@ impl Sources {
         for federation in &setup.federations {
             let domain = federation.domain.to_string();
             for certificate in &federation.certificates {
-                let labels = vec![domain.clone(), federation.source.as_str().into(), certificate.role.as_str().into()];
+                let labels = vec![domain.clone(), certificate.source.as_str().into(), certificate.role.as_str().into()];
                 self.not_after.get_metric_with_label_values(&labels)?.set(certificate.not_after.as_second());
                 new.certificates.insert(labels);
             }

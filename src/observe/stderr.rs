@@ -8,6 +8,11 @@ use std::time::{Duration, Instant};
 /// Lines that wait: at some 500 bytes each, a few megabytes.
 const LINES: usize = 8 * 1024;
 
+/// How long a line waits for others.
+const LINGER: Duration = Duration::from_millis(1);
+/// Bytes that are written at once.
+const BATCH: usize = 64 * 1024;
+
 /// There is one standard error, so there is one queue.
 static QUEUE: std::sync::OnceLock<SyncSender<Piece>> = std::sync::OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -51,17 +56,38 @@ pub fn flush(within: Duration) {
 
 fn write(pieces: &Receiver<Piece>) {
     let mut told = 0;
-    for piece in pieces {
-        match piece {
-            // there is no other place to complain
-            Piece::Line(line) => _ = io::stderr().write_all(&line),
-            Piece::Mark(sender) => _ = sender.send(()),
+    let mut batch = Vec::new();
+    while let Ok(first) = pieces.recv() {
+        // a thread that wakes for every line costs more than the lines
+        if matches!(first, Piece::Line(_)) {
+            std::thread::sleep(LINGER);
         }
+        let mut next = Some(first);
+        while let Some(piece) = next.take() {
+            match piece {
+                Piece::Line(line) => batch.extend_from_slice(&line),
+                Piece::Mark(sender) => {
+                    print(&mut batch);
+                    // who asked may have given up
+                    let _ = sender.send(());
+                }
+            }
+            next = (batch.len() < BATCH).then(|| pieces.try_recv().ok()).flatten();
+        }
+        print(&mut batch);
         let dropped = dropped();
         if dropped > told {
             told = dropped;
             tracing::warn!(dropped, "lines of this log were lost: nobody took those before");
         }
+    }
+}
+
+fn print(batch: &mut Vec<u8>) {
+    if !batch.is_empty() {
+        // there is no other place to complain
+        let _ = io::stderr().write_all(batch);
+        batch.clear();
     }
 }
 

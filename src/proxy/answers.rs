@@ -51,7 +51,7 @@ impl Answers {
             let (Ok(kept), Some(predicted)) = (kept.await, decision.await.predicted()) else { return };
             let (judging, id) = (Arc::clone(&answers.judging), request_id.clone());
             judging
-                .on_a_core(&id, move || {
+                .on_a_core(&id, kept.len(), move || {
                     let told = kept.read(|answer| answer::read(answer, &Limits::default()));
                     answers.learn(told.request.as_deref());
                     let request_id = request_id.to_str().unwrap_or_default();
@@ -89,7 +89,7 @@ impl Answers {
             let Ok(kept) = kept.await else { return };
             let judging = Arc::clone(&answers.judging);
             judging
-                .on_a_core(&request_id, move || {
+                .on_a_core(&request_id, kept.len(), move || {
                     let id = kept.read(|answer| answer::request_id(answer, &Limits::default()));
                     answers.learn(id.as_deref());
                 })

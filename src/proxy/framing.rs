@@ -41,15 +41,19 @@ impl<S> Watched<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let room = buf.remaining().min(PIECE);
-        let mut piece = ReadBuf::new(buf.initialize_unfilled_to(room));
-        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut piece))?;
-        let read = piece.filled();
-        let more = read.len();
+        let before = buf.filled().len();
+        if buf.remaining() <= PIECE {
+            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        } else {
+            let mut piece = ReadBuf::new(buf.initialize_unfilled_to(PIECE));
+            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut piece))?;
+            let read = piece.filled().len();
+            buf.advance(read);
+        }
+        let read = buf.filled().get(before..).unwrap_or_default();
         if self.scanner.as_mut().is_some_and(|scanner| scanner.feed(read)) {
             self.found.0.store(true, Ordering::Release);
         }
-        buf.advance(more);
         Poll::Ready(Ok(()))
     }
 }

@@ -21,6 +21,11 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// Bytes that were kept, packed as they came.
+    pub(super) fn len(&self) -> usize {
+        self.body.len()
+    }
+
     /// What of it is read.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Answer<'_>) -> T) -> T {
         let cookies: Vec<&str> = self.cookies.iter().map(String::as_str).collect();

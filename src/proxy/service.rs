@@ -162,7 +162,9 @@ impl Proxy {
                 (Route::Refuse, if unread || two_lengths { answer::closing(response) } else { response })
             }
             Ok((Way::Pass, host)) => {
-                let body = body::of_request(Relay::new(body, self.bounds.body));
+                let Ok(body) = body::relayed(body, self.bounds.body).await else {
+                    return (Route::Pass, broken(request_id));
+                };
                 let asked = Asked::Visit(parts.method.clone());
                 (Route::Pass, self.forwarded(parts, host, body, asked, held, request_id).await)
             }
@@ -217,10 +219,7 @@ impl Proxy {
                 let sentence = "The body of the request did not come in time.";
                 return answer::closing(answer::sentence(StatusCode::REQUEST_TIMEOUT, sentence, request_id));
             }
-            Read::Broken => {
-                let sentence = "The body of the request could not be read.";
-                return answer::closing(answer::sentence(StatusCode::BAD_REQUEST, sentence, request_id));
-            }
+            Read::Broken => return broken(request_id),
         };
 
         let asked = if !is_plain_form(&parts.headers) {
@@ -299,8 +298,7 @@ impl Proxy {
                 let id = request_id.to_str().unwrap_or_default();
                 let Some(reason) = reason else {
                     tracing::debug!(request_id = id, error, "the request was not forwarded whole");
-                    let sentence = "The body of the request could not be read.";
-                    return answer::closing(answer::sentence(StatusCode::BAD_REQUEST, sentence, request_id));
+                    return broken(request_id);
                 };
                 self.metrics.upstream_failure(reason);
                 tracing::warn!(request_id = id, reason = reason.as_str(), error, "the upstream did not answer");
@@ -318,6 +316,12 @@ impl Proxy {
 /// What the budget of all bodies must hold, or none would ever be judged: one body, and what goes with it.
 fn least(settings: &Settings) -> usize {
     settings.body_bytes.saturating_add(ONE_BODY)
+}
+
+/// The client is at fault.
+fn broken(request_id: &HeaderValue) -> Response<Body> {
+    let sentence = "The body of the request could not be read.";
+    answer::closing(answer::sentence(StatusCode::BAD_REQUEST, sentence, request_id))
 }
 
 fn over(reason: crate::observe::Unjudged) -> (StatusCode, &'static str) {

@@ -14,6 +14,7 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
+use rustls::CertificateError;
 
 use super::connector::{Connector, Peer};
 use super::url::Url;
@@ -122,6 +123,16 @@ pub enum RetryAfter {
     Wait(Duration),
     /// At that time.
     At(Timestamp),
+}
+
+impl RetryAfter {
+    /// How long that is from now on.
+    pub fn from_now(self, now: Timestamp) -> Duration {
+        match self {
+            Self::Wait(wait) => wait,
+            Self::At(then) => Duration::try_from(then.duration_since(now)).unwrap_or_default(),
+        }
+    }
 }
 
 impl Client {
@@ -253,7 +264,30 @@ impl Failure {
                 PeerIncompatible::ServerDoesNotSupportTls12Or13
                 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
             ) => Self::OldTls,
+            Error::InvalidCertificate(wrong) => Self::Tls(in_words(wrong)),
             other => Self::Tls(other.to_string()),
         }
+    }
+}
+
+/// What is wrong with the certificate of a server.
+fn in_words(wrong: &CertificateError) -> String {
+    match wrong {
+        // the second: somebody of the name of one who is trusted
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "its certificate comes from nobody who is trusted here".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "its certificate has expired".to_owned(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is not valid yet".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "its certificate is for another name".to_owned()
+        }
+        // the library has no word of its own for it
+        other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "its certificate is that of a CA, which no server may show for itself".to_owned()
+        }
+        other => format!("its certificate cannot be trusted: {other}"),
     }
 }

@@ -1,6 +1,7 @@
 //! One document at a URL: asked for only if it changed, looked at before it is taken.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
@@ -36,6 +37,8 @@ pub struct Looked {
     pub date: Option<Timestamp>,
     /// Whom the connection led to.
     pub peer: Option<Peer>,
+    /// How long not to ask again.
+    pub retry_after: Option<Duration>,
     /// What was had.
     pub had: Result<Had, NotHad>,
 }
@@ -81,7 +84,7 @@ impl Document {
         let ask = Ask::get(self.url.clone(), METADATA_MAX).unless(etag, last_modified);
         let answer = match self.client.ask(ask).await {
             Ok(answer) => answer,
-            Err(failure) => return Looked { date: None, peer: None, had: Err(failure.into()) },
+            Err(failure) => return Looked { date: None, peer: None, retry_after: None, had: Err(failure.into()) },
         };
         let had = match (answer.status, &self.held) {
             (StatusCode::NOT_MODIFIED, Some(_)) => Ok(Had::Same),
@@ -96,7 +99,8 @@ impl Document {
             },
             (status, _) => Err(NotHad::Status(status.as_u16())),
         };
-        Looked { date: answer.date, peer: answer.peer, had }
+        let retry_after = answer.retry_after.map(|after| after.from_now(Timestamp::now()));
+        Looked { date: answer.date, peer: answer.peer, retry_after, had }
     }
 
     /// Holds it from now on.

@@ -13,7 +13,7 @@ const BASE: &str = "https://authentik.company/application/saml/m365";
 const DAY: &str = "2026-11-23T12:00:00Z";
 
 /// Both sides of a federation, to be put at odds.
-struct Sides {
+pub(crate) struct Sides {
     settings: Value,
     entity_id: String,
     published: Vec<&'static str>,
@@ -29,7 +29,7 @@ fn certificate(name: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(der)
 }
 
-fn sound() -> Sides {
+pub(crate) fn sound() -> Sides {
     Sides {
         settings: json!({
             "issuerUri": ISSUER,
@@ -52,12 +52,17 @@ fn sound() -> Sides {
 }
 
 impl Sides {
-    fn set(mut self, property: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn set(mut self, property: &str, value: impl Into<Value>) -> Self {
         self.settings[property] = value.into();
         self
     }
 
-    fn metadata(&self) -> String {
+    pub(crate) fn publishing(mut self, certificate: &'static str) -> Self {
+        self.published = vec![certificate];
+        self
+    }
+
+    pub(crate) fn metadata(&self) -> String {
         let key = |purpose: &str, name: &str| {
             format!(
                 "<md:KeyDescriptor use=\"{purpose}\"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>{}</ds:X509Certificate>\
@@ -91,7 +96,7 @@ impl Sides {
         )
     }
 
-    fn written(&self) -> TempDir {
+    pub(crate) fn written(&self) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         write("federation.json", &self.settings.to_string());

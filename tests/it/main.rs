@@ -12,9 +12,11 @@ mod demo;
 #[cfg(feature = "oracles")]
 mod differential;
 mod doctor;
+mod doctor_online;
 mod fixtures;
 mod graph;
 mod house;
+mod https;
 mod lab;
 #[cfg(feature = "oracles")]
 mod lab_commands;

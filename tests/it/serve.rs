@@ -11,6 +11,7 @@ mod hostile;
 mod memory;
 #[cfg(unix)]
 mod process;
+mod published;
 mod reload;
 mod upstream;
 mod wire;

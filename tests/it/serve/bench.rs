@@ -16,10 +16,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use jiff::Timestamp;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use samlgate::app::{Running, start_at, start_with};
+use samlgate::app::{Published, Running, start_at, start_with};
 use samlgate::config::Config;
 use samlgate::inspect::{Inspection, MessageKind};
 use samlgate::proxy::Inspector;
+use samlgate::source::{Bounds, Pace};
 use samlgate::verdict::{Check, CheckId, Code, Finding, Outcome, Provenance, Verdict};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -154,6 +155,14 @@ pub(super) fn config(sections: &str, listen: &str) -> (Config, TempDir) {
     (config, folder)
 }
 
+/// What a configuration says of listeners and upstream.
+fn ends(upstream: std::net::SocketAddr) -> String {
+    format!(
+        "[listen]\nreverse = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[upstream]\nurl = \"http://{upstream}\"\n\
+         [tls]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n"
+    )
+}
+
 /// A proxy before an upstream.
 pub(super) struct Bench {
     running: Running,
@@ -202,14 +211,24 @@ impl Bench {
         let record = Record::default();
         let upstream = upstream(Arc::clone(&record), None).await;
         let (_, folder) = config("", "");
-        let ends = format!(
-            "[listen]\nreverse = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[upstream]\nurl = \"http://{upstream}\"\n\
-             [tls]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n"
-        );
-        write(folder.path(), &ends);
+        write(folder.path(), &ends(upstream));
         let path = folder.path().join("samlgate.toml");
         let mut running = start_at(Config::load(&path).unwrap(), clock_of_fixtures).await.unwrap();
         running.follow(path, every);
+        Self { running, record, folder }
+    }
+
+    /// The same with what the configuration names by URL, asked for at this pace and within these bounds.
+    pub(super) async fn publishing(pace: Pace, bounds: Bounds, write: impl FnOnce(&Path, &str)) -> Self {
+        let record = Record::default();
+        let upstream = upstream(Arc::clone(&record), None).await;
+        let (_, folder) = config("", "");
+        write(folder.path(), &ends(upstream));
+        let path = folder.path().join("samlgate.toml");
+        let published = Published::of(&path, bounds).await;
+        let config = Config::load_with(&path, published.documents()).unwrap();
+        let mut running = start_at(config, clock_of_fixtures).await.unwrap();
+        running.follow_published(path, Duration::from_secs(3600), published, pace, bounds);
         Self { running, record, folder }
     }
 
