@@ -4,6 +4,7 @@ mod compared;
 mod demo;
 mod descriptors;
 mod files;
+mod graph;
 mod lab;
 mod memory;
 mod published;
@@ -63,7 +64,7 @@ pub fn serve(path: &Path) -> Result<(), AppError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(AppError::Runtime)?;
     let served = runtime.block_on(async {
         let bounds = source::Bounds::default();
-        let published = Published::of(path, bounds).await;
+        let published = Published::without_users(path, bounds).await;
         let config = Config::load_with(path, published.documents())?;
         observe::install(config.log.level, config.log.format);
         let mut signals = Signals::new().map_err(AppError::Runtime)?;
@@ -322,6 +323,7 @@ impl Running {
             follower.abort();
         }
         self.reloading.published().rest(&[], &self.metrics);
+        self.reloading.published().forget_graph();
         self.metrics.set_ready(false);
         self.grace.send_replace(grace);
         self.stop_traffic.send_replace(true);

@@ -7,8 +7,9 @@ use aws_lc_rs::rand;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::graph::{Live, Users};
 use super::reload::Reloading;
-use crate::config::{Documents, Wanted};
+use crate::config::{Documents, Told, Wanted};
 use crate::observe::{Metrics, Source};
 use crate::source::{Bounds, Document, Failure, Had, NotHad, Pace, Peer};
 
@@ -17,6 +18,7 @@ use crate::source::{Bounds, Document, Failure, Had, NotHad, Pace, Peer};
 pub struct Published {
     firsts: Vec<First>,
     documents: Documents,
+    live: Option<Live>,
 }
 
 /// The first look at one URL.
@@ -32,9 +34,28 @@ pub(super) struct First {
 }
 
 impl Published {
-    /// Asks for everything that the configuration at `path` names by URL, once and all together.
+    /// Asks for everything that the configuration at `path` names by URL, and all that it wants to know of Graph, once and
+    /// all together.
     pub async fn of(path: &Path, bounds: Bounds) -> Self {
-        Self::fetch(Wanted::of(path), bounds).await
+        Self::with(path, bounds, Users::Now).await
+    }
+
+    /// [`of`](Self::of) without the users of Graph: a large tenant takes many minutes to read, in which sign-ins go on.
+    pub async fn without_users(path: &Path, bounds: Bounds) -> Self {
+        Self::with(path, bounds, Users::Later).await
+    }
+
+    async fn with(path: &Path, bounds: Bounds, users: Users) -> Self {
+        let (mut published, live) = tokio::join!(Self::fetch(Wanted::of(path), bounds), Live::of(path, bounds, users));
+        match live {
+            Some(Ok(live)) => {
+                published.documents.set_graph(live.told.clone());
+                published.live = Some(live);
+            }
+            Some(Err(reason)) => published.documents.set_graph(Err(reason)),
+            None => {}
+        }
+        published
     }
 
     async fn fetch(wanted: Vec<Wanted>, bounds: Bounds) -> Self {
@@ -92,6 +113,8 @@ impl First {
 pub(super) struct Kept {
     documents: Mutex<Documents>,
     asking: Mutex<Vec<Asking>>,
+    /// Who asks Graph.
+    graph: Mutex<Option<AbortHandle>>,
     pace: Pace,
     bounds: Bounds,
 }
@@ -104,7 +127,7 @@ struct Asking {
 impl Kept {
     /// Nobody asks yet.
     pub(super) fn new(documents: Documents, pace: Pace, bounds: Bounds) -> Self {
-        Self { documents: Mutex::new(documents), asking: Mutex::default(), pace, bounds }
+        Self { documents: Mutex::new(documents), asking: Mutex::default(), graph: Mutex::default(), pace, bounds }
     }
 
     /// The documents as they are now.
@@ -123,6 +146,24 @@ impl Kept {
         went_well
     }
 
+    /// [`try_with`](Self::try_with) what Graph told.
+    pub(super) fn try_graph(&self, told: Arc<Told>, then: impl FnOnce(&Documents) -> bool) -> bool {
+        let mut documents = self.documents();
+        documents.set_graph(Ok(Arc::clone(&told)));
+        let went_well = then(&documents);
+        if went_well {
+            self.locked().set_graph(Ok(told));
+        }
+        went_well
+    }
+
+    /// Asks Graph for nothing any more.
+    pub(super) fn forget_graph(&self) {
+        if let Some(task) = self.graph.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            task.abort();
+        }
+    }
+
     /// Asks for what nobody asks for yet; blocks until an answer, or none, is there.
     pub(super) async fn attend(&self, wanted: &[Wanted], reloading: &Arc<Reloading>, path: &Path) {
         let is_new = |wanted: &&Wanted| !self.asking().iter().any(|asking| asking.wanted == **wanted);
@@ -132,6 +173,11 @@ impl Kept {
 
     /// Asks for these again and again from now on.
     pub(super) fn ask(&self, published: Published, reloading: &Arc<Reloading>, path: &Path) {
+        if let Some(live) = published.live {
+            let refresh = live.refresh(Arc::clone(reloading), path.to_owned(), self.pace);
+            let task = tokio::spawn(refresh).abort_handle();
+            *self.graph.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        }
         for First { wanted, document, had, .. } in published.firsts {
             let had = had.map_err(|error| error.to_string());
             tell(&reloading.metrics, &wanted, had.as_ref().map(|_| (reloading.now)()).map_err(String::as_str));
@@ -231,7 +277,7 @@ fn tell(metrics: &Metrics, wanted: &Wanted, result: Result<Timestamp, &str>) {
 }
 
 /// From 0 to 1.
-fn chance() -> f64 {
+pub(super) fn chance() -> f64 {
     let mut bytes = [0; 2];
     // without chance all ask in the middle
     if rand::fill(&mut bytes).is_err() {

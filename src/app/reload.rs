@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::published::Kept;
 use super::{AppError, Judging, compared, ready_to_serve};
 use crate::capture;
-use crate::config::{Config, ConfigError, Documents, FileRead, Listen, Wanted};
+use crate::config::{Config, ConfigError, Documents, FileRead, Listen, Told, Wanted};
 use crate::observe::{self, LogFormat, LogLevel, Metrics, Reload, Setup};
 use crate::proxy::{self, Inspector, Mode, Proxy};
 use crate::source::{Bounds, Pace};
@@ -70,6 +70,16 @@ impl Reloading {
     pub(super) fn put_document(&self, path: &Path, url: &str, bytes: Arc<[u8]>) -> bool {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let put = self.published().try_with(url, bytes, |documents| self.load(path, documents).1.is_ok());
+        if put {
+            self.metrics.reloaded(Reload::Ok);
+        }
+        put
+    }
+
+    /// Reads the file again with what Graph tells now. Says whether that is in force.
+    pub(super) fn put_graph(&self, path: &Path, told: Arc<Told>) -> bool {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let put = self.published().try_graph(told, |documents| self.load(path, documents).1.is_ok());
         if put {
             self.metrics.reloaded(Reload::Ok);
         }

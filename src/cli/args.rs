@@ -71,7 +71,7 @@ pub(super) enum Command {
     Demo(DemoArguments),
     /// Make signed test responses, sound or with named faults
     Mint(Box<MintArguments>),
-    /// Run one of the fake ends alone: an identity provider, or Entra
+    /// Run one of the fake ends alone: an identity provider, Entra, or Graph
     #[command(subcommand)]
     Lab(LabCommand),
     /// Make a test CA that may speak for the intercepted hosts alone

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::Ending;
 use super::lab_args::{EntraArguments, IdpArguments, LabCommand};
-use super::signing;
 use super::terminal::{Terminal, Trouble};
+use super::{lab_graph, signing};
 use crate::app;
 use crate::config::Config;
 use crate::lab::{End, Entra, Idp, Unasked};
@@ -22,6 +22,7 @@ pub(super) fn run(command: &LabCommand, terminal: &Terminal) -> Result<Ending, T
     match command {
         LabCommand::Idp(arguments) => idp(arguments, terminal),
         LabCommand::Entra(arguments) => entra(arguments, terminal),
+        LabCommand::Graph(arguments) => lab_graph::run(arguments, terminal),
     }
 }
 
@@ -71,11 +72,11 @@ fn entra(arguments: &EntraArguments, terminal: &Terminal) -> Result<Ending, Trou
     })
 }
 
-fn load(file: &std::path::Path) -> Result<Config, Trouble> {
+pub(super) fn load(file: &std::path::Path) -> Result<Config, Trouble> {
     Config::load(file).map_err(|error| Trouble::new(error.to_string()))
 }
 
-fn serve(
+pub(super) fn serve(
     address: std::net::SocketAddr,
     certificate: Option<ServerCertificate>,
     end: impl End,

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::args::instant;
+use super::lab_graph::GraphArguments;
 use crate::dsig::{Hash, SignatureAlgorithm};
 use crate::lab::KeyForm;
 use crate::mint::{Fault, Shape};
@@ -25,6 +26,9 @@ pub(super) enum LabCommand {
         after_help = "Example: samlgate lab entra --config samlgate.toml --sign-in http://127.0.0.1:8081/sso --tls"
     )]
     Entra(EntraArguments),
+    /// A fake Microsoft Graph: users by pages and by what changed, federation settings, and errors by name
+    #[command(after_help = "Example: samlgate lab graph --users 20000 --fault throttled --at 7")]
+    Graph(GraphArguments),
 }
 
 /// A fake identity provider.

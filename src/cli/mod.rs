@@ -18,6 +18,7 @@ mod input;
 mod junit;
 mod lab;
 mod lab_args;
+mod lab_graph;
 mod mint;
 mod new_file;
 mod ordered;

@@ -5,10 +5,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::file::{Cloud, DomainPolicyValue, DomainPolicyWord, FederationTable, Located};
+use super::file::{FederationTable, Located};
+use super::parties::{domain_policy, parties};
 use super::problem::Problems;
 use super::published::{Documents, is_url};
 use super::resolve::{self, Folder};
+use super::told::Told;
 use crate::dsig::TrustedKey;
 use crate::observe::Source;
 use crate::saml::metadata::IdpMetadata;
@@ -18,6 +20,9 @@ use crate::tenant::{Directory, DomainPolicy, Federation, MfaBehavior, Protocol, 
 /// Reads federations, one after the other.
 pub(super) struct Federations<'a, 'p> {
     documents: &'a Documents,
+    /// What Graph told, or why it did not.
+    told: Option<&'a Told>,
+    untold: Option<&'a str>,
     folder: &'a Folder,
     problems: &'a mut Problems<'p>,
     notes: &'a mut Vec<String>,
@@ -48,6 +53,7 @@ impl<'a, 'p> Federations<'a, 'p> {
     pub(super) fn resolve(
         tables: &[Located<FederationTable>],
         documents: &'a Documents,
+        (told, untold): (Option<&'a Told>, Option<&'a str>),
         folder: &'a Folder,
         problems: &'a mut Problems<'p>,
         notes: &'a mut Vec<String>,
@@ -56,7 +62,7 @@ impl<'a, 'p> Federations<'a, 'p> {
             let hint = "add a [[federation]] with `domain`, and `settings`, `issuer` and `certificates`, or `metadata`";
             problems.push(None, "there is no federation to judge against", Some(hint.to_owned()));
         }
-        let mut reader = Self { documents, folder, problems, notes, users: HashMap::new() };
+        let mut reader = Self { documents, told, untold, folder, problems, notes, users: HashMap::new() };
         let mut federations: Vec<Federation> = Vec::with_capacity(tables.len());
         let mut evidence = Vec::with_capacity(tables.len());
         for Located { value: table, at } in tables {
@@ -73,8 +79,9 @@ impl<'a, 'p> Federations<'a, 'p> {
         let domain = self.domain(table, at);
         let expected = self.expected(table, at, domain.as_deref(), sources);
         self.beside(table, sources);
-        let (acs, audience) = self.parties(table);
+        let (acs, audience) = parties(table, self.problems);
         let root_domain = table.root_domain.as_ref().map(|root| root.value.to_ascii_lowercase());
+        let root_domain = root_domain.or_else(|| self.told?.root_of(domain.as_deref()));
         Federation {
             root_domain: root_domain.or_else(|| domain.clone()),
             domain,
@@ -85,13 +92,16 @@ impl<'a, 'p> Federations<'a, 'p> {
             // what the operator writes is newer than what was exported
             mfa_behavior: table.mfa_behavior.as_ref().map(|written| written.value).or(expected.mfa_behavior),
             authn_context: table.authn_context.as_ref().map_or_else(Vec::new, |classes| classes.value.clone()),
-            domain_policy: table
-                .domain_policy
-                .as_ref()
-                .map_or(DomainPolicy::All, |policy| domain_policy(&policy.value)),
+            domain_policy: match (&table.domain_policy, self.told.and_then(|told| told.policy.as_ref())) {
+                (Some(written), _) => domain_policy(&written.value),
+                (None, told) => told.cloned().unwrap_or(DomainPolicy::All),
+            },
             acs,
             audience,
-            users: table.users.as_ref().and_then(|file| self.users(file)),
+            users: match self.told.and_then(|told| told.users.as_ref()) {
+                Some(users) => Some(Arc::clone(users)),
+                None => table.users.as_ref().and_then(|file| self.users(file)),
+            },
         }
     }
 
@@ -112,7 +122,7 @@ impl<'a, 'p> Federations<'a, 'p> {
         Some(domain)
     }
 
-    /// What Entra expects comes from one place: `settings`, else `issuer` and `certificates`, else `metadata`. Their union would
+    /// What Entra expects comes from one place: Graph or `settings`, else `issuer` and `certificates`, else `metadata`. Their union would
     /// hide a key that Entra does not hold.
     fn expected(
         &mut self,
@@ -121,8 +131,13 @@ impl<'a, 'p> Federations<'a, 'p> {
         domain: Option<&str>,
         sources: &mut Sources,
     ) -> Expected {
-        let (source, place, found) = if let Some(file) = &table.settings {
-            ("settings", &file.at, self.settings(file, domain, sources))
+        let held = self.told.and_then(|told| told.settings.get(domain?));
+        let (source, place, found) = if let Some(bytes) = held {
+            ("graph", at, self.held(bytes, Path::new("Microsoft Graph"), at, domain, sources))
+        } else if let Some(file) = &table.settings {
+            let bytes = self.folder.read(file, self.problems);
+            let found = bytes.and_then(|bytes| self.held(&bytes, &file.value, &file.at, domain, sources));
+            ("settings", &file.at, found)
         } else if let Some(certificates) = &table.certificates {
             ("certificates", &certificates.at, self.certificates(table.issuer.as_ref(), certificates, sources))
         } else if let Some(issuer) = &table.issuer {
@@ -131,8 +146,16 @@ impl<'a, 'p> Federations<'a, 'p> {
             return Expected::default();
         } else if let Some(metadata) = &table.metadata {
             ("metadata", &metadata.at, self.metadata(metadata, sources))
+        } else if self.untold.is_some() && self.documents.may_lack() {
+            return Expected::default();
+        } else if let Some(why) =
+            self.untold.or(self.told.map(|_| "Microsoft Graph knows no federation of this domain"))
+        {
+            let hint = "what Entra expects is known from there alone: give `settings`, too".to_owned();
+            self.problems.push(Some(at.clone()), format!("`[graph]`: {why}"), Some(hint));
+            return Expected::default();
         } else {
-            let hint = "give `settings`, or `issuer` and `certificates`, or `metadata`".to_owned();
+            let hint = "give `settings`, or `issuer` and `certificates`, or `metadata`, or a [graph]".to_owned();
             self.problems.push(Some(at.clone()), "nothing says what Entra expects of this federation", Some(hint));
             return Expected::default();
         };
@@ -181,23 +204,29 @@ impl<'a, 'p> Federations<'a, 'p> {
         }
     }
 
-    fn settings(&mut self, file: &Located<PathBuf>, domain: Option<&str>, sources: &mut Sources) -> Option<Expected> {
-        let bytes = self.folder.read(file, self.problems)?;
-        let settings = match Settings::parse(&bytes, domain) {
+    /// Federation settings that a file, or Graph, holds.
+    fn held(
+        &mut self,
+        bytes: &[u8],
+        name: &Path,
+        at: &Range<usize>,
+        domain: Option<&str>,
+        sources: &mut Sources,
+    ) -> Option<Expected> {
+        let settings = match Settings::parse(bytes, domain) {
             Ok(settings) => settings,
             Err(error) => {
-                let cause = format!("`{}`: {error}", file.value.display());
-                self.problems.push(Some(file.at.clone()), cause, Some(error.hint().into()));
+                let cause = format!("`{}`: {error}", name.display());
+                self.problems.push(Some(at.clone()), cause, Some(error.hint().into()));
                 return None;
             }
         };
         if !settings.has_current_certificate && !settings.certificates.is_empty() {
-            self.notes
-                .push(format!("{}: there is a next signing certificate and no current one", file.value.display()));
+            self.notes.push(format!("{}: there is a next signing certificate and no current one", name.display()));
         }
         let keys = settings.certificates.iter().filter_map(|input| {
             let pem_in_settings = input.is_pem();
-            self.key(&input.der, &file.value, &file.at).map(|key| RegisteredKey { key, pem_in_settings })
+            self.key(&input.der, name, at).map(|key| RegisteredKey { key, pem_in_settings })
         });
         let expected = Expected {
             keys: keys.collect(),
@@ -333,28 +362,6 @@ impl<'a, 'p> Federations<'a, 'p> {
         loaded
     }
 
-    /// Assertion consumer service and audience: the cloud's, where they are not written.
-    fn parties(&mut self, table: &FederationTable) -> (String, String) {
-        let (acs, audience) = match table.cloud.unwrap_or_default() {
-            Cloud::Worldwide => ("https://login.microsoftonline.com/login.srf", "urn:federation:MicrosoftOnline"),
-            Cloud::China => {
-                ("https://login.partner.microsoftonline.cn/login.srf", "urn:federation:partner.microsoftonline.cn")
-            }
-            Cloud::UsGovernment => ("https://login.microsoftonline.us/login.srf", "urn:federation:microsoftonline.us"),
-        };
-        let mut or = |written: &Option<Located<String>>, key: &str, preset: &str| match written {
-            Some(written) => {
-                if written.value.trim().is_empty() {
-                    let hint = format!("leave it out for the cloud's own, \"{preset}\"");
-                    self.problems.push(Some(written.at.clone()), format!("`{key}` is empty"), Some(hint));
-                }
-                written.value.clone()
-            }
-            None => preset.to_owned(),
-        };
-        (or(&table.acs, "acs", acs), or(&table.audience, "audience", audience))
-    }
-
     /// Federations are told apart by issuer, and named by domain.
     fn compare(&mut self, new: &Federation, known: &[Federation], table: &FederationTable, at: &Range<usize>) {
         let place =
@@ -371,20 +378,13 @@ impl<'a, 'p> Federations<'a, 'p> {
 }
 
 /// Where what Entra expects comes from.
-pub(super) fn source(table: &FederationTable) -> Source {
+pub(super) fn source(table: &FederationTable, told: Option<&Told>) -> Source {
+    let domain = table.domain.as_ref().map(|domain| domain.value.to_ascii_lowercase());
+    let of_graph = |told: &Told| domain.is_some_and(|domain| told.settings.contains_key(&domain));
     match (&table.settings, &table.certificates) {
+        _ if told.is_some_and(of_graph) => Source::Settings,
         (Some(_), _) => Source::Settings,
         (None, Some(_)) => Source::File,
         (None, None) => Source::Metadata,
-    }
-}
-
-fn domain_policy(written: &DomainPolicyValue) -> DomainPolicy {
-    match written {
-        DomainPolicyValue::Word(DomainPolicyWord::All) => DomainPolicy::All,
-        DomainPolicyValue::Word(DomainPolicyWord::None) => DomainPolicy::None,
-        DomainPolicyValue::Word(DomainPolicyWord::AllFederated) => DomainPolicy::AllFederated,
-        DomainPolicyValue::Word(DomainPolicyWord::AllManaged) => DomainPolicy::AllManaged,
-        DomainPolicyValue::Enumerated(domains) => DomainPolicy::Enumerated(domains.clone()),
     }
 }

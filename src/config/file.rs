@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
+use super::graph::GraphTable;
 use super::quantity::{Duration, Size};
 use super::sections::{LimitsTable, PolicyTable};
 use crate::observe::{LogFormat, LogLevel};
@@ -257,20 +258,6 @@ pub(super) struct LogTable {
     pub(super) level: LogLevel,
     /// For whom. Default: json.
     pub(super) format: LogFormat,
-}
-
-/// Live Microsoft Graph, read only.
-#[derive(Deserialize, JsonSchema, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct GraphTable {
-    /// Tenant id or domain.
-    pub(super) tenant: Option<Located<String>>,
-    /// Application id.
-    pub(super) client_id: Option<Located<String>>,
-    /// File with the client secret.
-    pub(super) secret_file: Option<Located<PathBuf>>,
-    /// Or a certificate with its key, in PEM.
-    pub(super) certificate: Option<Located<PathBuf>>,
 }
 
 /// Text that is never printed: a URL may hold a password.

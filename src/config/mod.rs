@@ -3,12 +3,15 @@
 mod capture;
 mod federation;
 mod file;
+mod graph;
+mod parties;
 mod problem;
 mod published;
 mod quantity;
 mod read;
 mod resolve;
 mod sections;
+mod told;
 mod written;
 
 use std::net::SocketAddr;
@@ -19,9 +22,11 @@ use crate::observe::{LogFormat, LogLevel, Source};
 use crate::proxy::{Intercept, Mode, ServerCertificate, Upstream};
 use crate::tenant::Sources;
 
+pub use graph::Graph;
 pub use problem::{ConfigError, Problem};
 pub use published::{Documents, Wanted};
 pub use read::{FileRead, Looks};
+pub use told::{Asked as GraphAsked, Told};
 
 /// A configuration that holds together.
 #[derive(Debug, Clone)]
@@ -46,6 +51,8 @@ pub struct Config {
     pub capture: Option<crate::capture::Settings>,
     /// The log.
     pub log: Log,
+    /// Live Microsoft Graph.
+    pub graph: Option<Graph>,
     /// Keys that are well written, but that `serve` cannot honour yet.
     pub not_served: Vec<&'static str>,
     /// What is worth a word and no reason to stop.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::problem::Problems;
 use super::read::FileRead;
 use super::resolve::{Folder, roots};
+use super::told::Told;
 use super::written;
 use crate::source::Url;
 
@@ -15,6 +16,7 @@ use crate::source::Url;
 pub struct Documents {
     had: HashMap<String, Result<Arc<[u8]>, String>>,
     may_lack: bool,
+    graph: Option<Result<Arc<Told>, String>>,
 }
 
 impl Documents {
@@ -26,6 +28,16 @@ impl Documents {
     /// What was had at a URL, or why nothing was.
     pub fn insert(&mut self, url: String, had: Result<Arc<[u8]>, String>) -> Option<Result<Arc<[u8]>, String>> {
         self.had.insert(url, had)
+    }
+
+    /// What Graph told, or why it did not.
+    pub fn set_graph(&mut self, told: Result<Arc<Told>, String>) {
+        self.graph = Some(told);
+    }
+
+    /// What Graph told, or why it did not; none when nobody asked.
+    pub(super) fn graph(&self) -> Option<&Result<Arc<Told>, String>> {
+        self.graph.as_ref()
     }
 
     /// Forgets all but these.

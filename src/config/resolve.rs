@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use super::capture;
 use super::federation::{Federations, source};
 use super::file::{File, InterceptTable, ListenTable, Located, TlsTable, UpstreamTable};
 use super::problem::Problems;
 use super::published::Documents;
 use super::read::FileRead;
 use super::{Config, Listen, Log};
+use super::{capture, graph};
 use crate::inspect::Judge;
 use crate::proxy::{Authority, Intercept, ServerCertificate, TlsError, Upstream};
 
@@ -35,13 +35,23 @@ pub(super) fn resolve(
 
     let policy = file.policy.resolve(problems);
     let limits = file.limits.resolve(problems);
-    let (federations, evidence) = Federations::resolve(&file.federation, documents, folder, problems, &mut notes);
+    let (told, untold) = match documents.graph() {
+        _ if file.graph.is_none() => (None, None),
+        Some(Ok(told)) => (Some(told.as_ref()), None),
+        Some(Err(why)) => (None, Some(why.as_str())),
+        None => (None, Some("Microsoft Graph was not asked: only `serve` and `doctor` do")),
+    };
+    notes.extend(told.iter().flat_map(|told| &told.lacking).map(|why| format!("[graph]: {why}")));
+    notes.extend(untold.map(|why| format!("[graph]: {why}: what else is written counts")));
+    let (federations, evidence) =
+        Federations::resolve(&file.federation, documents, (told, untold), folder, problems, &mut notes);
     let listen = listen(&file.listen, problems);
     let (intercept, hosts) = intercept(&file.intercept, problems);
     let certificate = certificate(&file.tls, &hosts, folder, problems, &mut notes);
     let upstream = upstream(&file.upstream, folder, problems);
     let capture =
         file.capture.as_ref().and_then(|table| capture::resolve(table, file.mode, folder, problems, &mut notes));
+    let graph = file.graph.as_ref().and_then(|table| graph::resolve(table, folder, problems));
 
     if let Some(environment) = file.environment.as_ref().filter(|environment| environment.value.trim().is_empty()) {
         problems.push(Some(environment.at.clone()), "`environment` is empty", None);
@@ -68,10 +78,11 @@ pub(super) fn resolve(
         upstream,
         capture,
         log: Log { level: file.log.level, format: file.log.format },
+        graph,
         not_served,
         notes,
         evidence,
-        sources: file.federation.iter().map(|table| source(&table.value)).collect(),
+        sources: file.federation.iter().map(|table| source(&table.value, told)).collect(),
         files: Vec::new(),
     })
 }
@@ -125,14 +136,10 @@ impl Folder {
 /// What may be written, and what this version of `serve` would not do.
 fn not_served(file: &File) -> Vec<&'static str> {
     let replay_elsewhere = file.replay.store.as_ref().is_some_and(|store| !store.value.is("memory"));
-    [
-        (file.listen.connect.is_some(), "listen.connect"),
-        (replay_elsewhere, "replay.store"),
-        (file.graph.is_some(), "graph"),
-    ]
-    .into_iter()
-    .filter_map(|(written, key)| written.then_some(key))
-    .collect()
+    [(file.listen.connect.is_some(), "listen.connect"), (replay_elsewhere, "replay.store")]
+        .into_iter()
+        .filter_map(|(written, key)| written.then_some(key))
+        .collect()
 }
 
 fn listen(table: &ListenTable, problems: &mut Problems<'_>) -> Listen {

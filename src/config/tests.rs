@@ -23,6 +23,7 @@ fn folder() -> TempDir {
     }
     let users = "UserPrincipalName,OnPremisesImmutableId,AccountEnabled\nfirst.user@domain.company,Zmlyc3Q=,True\n";
     std::fs::write(folder.path().join("users.csv"), users).unwrap();
+    std::fs::write(folder.path().join("secret"), "s3cret\n").unwrap();
     folder
 }
 
@@ -138,9 +139,9 @@ fn federations_differ_in_domain_and_issuer_and_may_share_users() {
 fn what_this_version_does_not_serve_is_well_written_all_the_same() {
     let text = "[listen]\nconnect = \"127.0.0.1:3128\"\n\
          [upstream]\ndns = \"198.51.100.1:53\"\n[replay]\nstore = \"redis://:password@127.0.0.1\"\ntimeout = \"20ms\"\n\
-         [capture]\nfile = \"a\"\nmax_size = \"100MiB\"\nmax_age = \"7d\"\n[graph]\ntenant = \"a\"\n";
+         [capture]\nfile = \"a\"\nmax_size = \"100MiB\"\nmax_age = \"7d\"\n[graph]\ntenant = \"a\"\nclient_id = \"b\"\nsecret_file = \"secret\"\n";
     let config = parse(&folder(), &(text.to_owned() + &federation(""))).unwrap();
-    let expected = ["listen.connect", "replay.store", "graph"];
+    let expected = ["listen.connect", "replay.store"];
     assert_eq!(config.not_served, expected);
     assert!(!format!("{config:?}").contains("password"));
 }
@@ -173,6 +174,35 @@ fn the_schema_knows_every_section() {
         assert!(known.contains_key(key), "{key}");
     }
     assert_eq!(schema.get("additionalProperties"), Some(&false.into()));
+}
+
+#[test]
+fn graph_has_one_credential_and_the_endpoints_of_its_cloud() {
+    let folder = folder();
+    let of = |rest: &str| {
+        let text = format!("[graph]\ntenant = \"domain.company\"\nclient_id = \"b-1\"\n{rest}{}", federation(""));
+        parse(&folder, &text)
+    };
+    let config = of("secret_file = \"secret\"\ncloud = \"china\"\nrefresh = \"1m\"\n").unwrap();
+    let graph = config.graph.as_ref().unwrap();
+    assert_eq!(graph.access.endpoint.authority(), "microsoftgraph.chinacloudapi.cn");
+    assert_eq!(graph.refresh.as_secs(), 60);
+    assert!(!format!("{config:?}").contains("s3cret"));
+    let config = of("secret_file = \"secret\"\nendpoint = \"http://127.0.0.1:8083\"\n").unwrap();
+    assert_eq!(config.graph.unwrap().access.login.authority(), "login.microsoftonline.com");
+    for (rest, expected) in [
+        ("secret_file = \"secret\"\ncertificate = \"proxy.pem\"\n", "expected one credential, got parts of two"),
+        ("certificate = \"proxy.pem\"\n", "expected one credential, got parts of two"),
+        ("certificate = \"proxy.pem\"\nkey = \"proxy.key\"\n", "expected an RSA key"),
+        ("secret_file = \"secret\"\nendpoint = \"http://graph.company\"\n", "`graph.endpoint`: expected an https URL"),
+        ("secret_file = \"secret\"\nrefresh = \"1ms\"\n", "`graph.refresh`: expected a second or more"),
+        ("secret_file = \"nowhere\"\n", "`nowhere` cannot be read"),
+    ] {
+        let error = of(rest).unwrap_err().to_string();
+        assert!(error.contains(expected), "{rest}: {error}");
+    }
+    let error = parse(&folder, &format!("[graph]\ntenant = \"a/b\"\n{}", federation(""))).unwrap_err().to_string();
+    assert!(error.contains("`graph.tenant`") && error.contains("no `client_id`"), "{error}");
 }
 
 #[test]

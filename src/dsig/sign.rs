@@ -80,7 +80,8 @@ impl SigningKey {
         SignatureAlgorithm { scheme, hash }
     }
 
-    fn sign(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, SignError> {
+    /// The signature value of bytes as they are.
+    pub(crate) fn sign_bytes(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let random = SystemRandom::new();
         let failed = |_| SignError::Key("the key does not sign".to_owned());
         match self.private.as_ref() {
@@ -164,7 +165,7 @@ pub fn sign(xml: &str, id: &str, key: &SigningKey, manner: &Manner<'_>) -> Resul
     let form = Canonical { prefix_list: &prefixes, ..Canonical::exclusive(&unfinished, signed_info) };
     form.write(&mut message).map_err(|xml::Overflow| CanonicalError::TooLong(usize::MAX))?;
     let algorithm = manner.algorithm.unwrap_or_else(|| key.algorithm());
-    let value = template::broken(&BASE64.encode_to_string(key.sign(algorithm, &message)?), manner.layout);
+    let value = template::broken(&BASE64.encode_to_string(key.sign_bytes(algorithm, &message)?), manner.layout);
     Ok(format!("{before}{opening}{value}{closing}{after}"))
 }
 

@@ -19,6 +19,12 @@ impl Asked {
         self.form().into_iter().chain(query).find_map(|(field, value)| (field == name).then_some(value))
     }
 
+    /// The value of a field of the query.
+    pub(super) fn query(&self, name: &str) -> Option<String> {
+        let query = fields(self.head.uri.query().unwrap_or_default().as_bytes());
+        query.into_iter().find_map(|(field, value)| (field == name).then_some(value))
+    }
+
     /// The fields of a posted form.
     pub(super) fn form(&self) -> Vec<(String, String)> {
         fields(&self.body)
@@ -77,11 +83,13 @@ pub struct Page {
     pub html: String,
     /// Whether the client takes it packed.
     pub gzip: bool,
+    /// Whether the connection breaks in the middle of it.
+    pub cut: bool,
 }
 
 impl Page {
     pub(super) fn new(status: StatusCode, html: String) -> Self {
-        Self { status, headers: Vec::new(), html, gzip: false }
+        Self { status, headers: Vec::new(), html, gzip: false, cut: false }
     }
 
     /// Text for programs.

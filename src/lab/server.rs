@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Either, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
@@ -20,7 +20,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use super::cut::Cut;
 use super::page::{Asked, Page};
+
+/// A body, or the beginning of one.
+type Told = Either<Full<Bytes>, Cut>;
 
 /// Bytes of a posted body.
 const BODY: usize = 2 * 1024 * 1024;
@@ -94,7 +98,7 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S,
     }
 }
 
-async fn answer(request: Request<Incoming>, end: Arc<dyn End>) -> Response<Full<Bytes>> {
+async fn answer(request: Request<Incoming>, end: Arc<dyn End>) -> Response<Told> {
     let (head, body) = request.into_parts();
     let body = match tokio::time::timeout(PATIENCE, Limited::new(body, BODY).collect()).await {
         Ok(Ok(body)) => body.to_bytes().to_vec(),
@@ -111,16 +115,18 @@ async fn answer(request: Request<Incoming>, end: Arc<dyn End>) -> Response<Full<
     }
 }
 
-fn plain(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::new()));
+fn plain(status: StatusCode) -> Response<Told> {
+    let mut response = Response::new(Either::Left(Full::new(Bytes::new())));
     *response.status_mut() = status;
     response
 }
 
-fn response(page: Page) -> Response<Full<Bytes>> {
+fn response(page: Page) -> Response<Told> {
     let packed = if page.gzip { gzip(&page.html) } else { None };
     let is_packed = packed.is_some();
-    let mut response = Response::new(Full::new(Bytes::from(packed.unwrap_or_else(|| page.html.into_bytes()))));
+    let body = Bytes::from(packed.unwrap_or_else(|| page.html.into_bytes()));
+    let body = if page.cut { Either::Right(Cut::new(&body)) } else { Either::Left(Full::new(body)) };
+    let mut response = Response::new(body);
     *response.status_mut() = page.status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));

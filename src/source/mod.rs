@@ -3,6 +3,7 @@
 mod client;
 mod connector;
 mod document;
+pub mod graph;
 mod pace;
 mod url;
 

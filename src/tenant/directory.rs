@@ -198,6 +198,11 @@ impl Directory {
         self.records.iter().map(|record| self.read(record))
     }
 
+    /// The user at this place of the file, from 0.
+    pub fn user_at(&self, place: usize) -> Option<User<'_>> {
+        self.records.get(place).map(|record| self.read(record))
+    }
+
     /// How many users there are.
     pub fn len(&self) -> usize {
         self.records.len()

@@ -10,6 +10,7 @@ mod certificate;
 mod directory;
 mod mending;
 mod near_miss;
+mod roster;
 mod settings;
 mod sources;
 mod users;
@@ -20,6 +21,7 @@ pub use certificate::{CertificateError, CertificateForm, CertificateInput, certi
 pub use directory::{AddressKind, Directory, Lookup, SEVERAL_MAX, User, UserType};
 pub use mending::general_hint;
 pub use near_miss::{ByteOrder, Mistake, NearMiss, diagnose};
+pub use roster::{Changes, ObjectId, Roster, RosterBuilder, RosterError, Said};
 pub use settings::{Settings, SettingsError};
 pub use sources::Sources;
 pub use users::{Loaded, Note, NoteKind, UsersError};

@@ -14,6 +14,7 @@ mod differential;
 mod doctor;
 mod doctor_online;
 mod fixtures;
+mod graph;
 mod house;
 mod https;
 mod lab;

@@ -84,6 +84,7 @@ impl Stage {
             },
             capture: None,
             log: Log::default(),
+            graph: None,
             not_served: Vec::new(),
             notes: Vec::new(),
             evidence: Vec::new(),

@@ -146,6 +146,7 @@ pub(super) fn config(sections: &str, listen: &str) -> (Config, TempDir) {
     let made = rcgen::generate_simple_self_signed([HOST_NAME.to_owned()]).unwrap();
     std::fs::write(folder.path().join("proxy.pem"), made.cert.pem()).unwrap();
     std::fs::write(folder.path().join("proxy.key"), made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(folder.path().join("secret"), "secret").unwrap();
     let text = format!(
         "{sections}\n{listen}\n[[federation]]\ndomain = \"domain.company\"\nissuer = \"https://authentik.company/\"\n\
          certificates = [\"proxy.pem\"]\n"
