@@ -16,7 +16,7 @@ use crate::source::{Bounds, Client, Pace};
 /// A tenant that is asked, and what it told last.
 #[derive(Debug)]
 pub(super) struct Live {
-    asked: GraphAsked,
+    pub(super) asked: GraphAsked,
     graph: Graph,
     pub(super) told: Result<Arc<Told>, String>,
 }
@@ -46,6 +46,13 @@ impl Live {
         live.told = live.ask(users).await.map(|(told, _)| Arc::new(told));
         live.graph.set_patience(Patience::default());
         Some(Ok(live))
+    }
+
+    /// Goes on with the users that were told to another one.
+    pub(super) fn inherit(&mut self, known: &Told) {
+        if let Ok(told) = &mut self.told {
+            Arc::make_mut(told).users = known.users.clone();
+        }
     }
 
     /// What Graph tells, and why it does not tell of users, if that is so: those that were known stay known.

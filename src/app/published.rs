@@ -9,7 +9,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::graph::{Live, Users};
 use super::reload::Reloading;
-use crate::config::{Documents, Told, Wanted};
+use crate::config::{Documents, GraphAsked, Told, Wanted};
 use crate::observe::{Metrics, Source};
 use crate::source::{Bounds, Document, Failure, Had, NotHad, Pace, Peer};
 
@@ -114,7 +114,7 @@ pub(super) struct Kept {
     documents: Mutex<Documents>,
     asking: Mutex<Vec<Asking>>,
     /// Who asks Graph.
-    graph: Mutex<Option<AbortHandle>>,
+    graph: Mutex<Option<(GraphAsked, AbortHandle)>>,
     pace: Pace,
     bounds: Bounds,
 }
@@ -159,13 +159,34 @@ impl Kept {
 
     /// Asks Graph for nothing any more.
     pub(super) fn forget_graph(&self) {
-        if let Some(task) = self.graph.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some((_, task)) = self.graph.lock().unwrap_or_else(PoisonError::into_inner).take() {
             task.abort();
         }
     }
 
+    /// Asks Graph in another way, where the configuration wants that now: another secret, say. What it told before stays
+    /// until it tells anew.
+    async fn attend_graph(&self, reloading: &Arc<Reloading>, path: &Path) {
+        let Some(wanted) = GraphAsked::of(path) else { return };
+        let known = self.graph.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(asked, _)| asked.clone());
+        if known.as_ref() == Some(&wanted) {
+            return;
+        }
+        let Some(Ok(mut live)) = Live::of(path, self.bounds, Users::Later).await else { return };
+        let told = self.documents().graph().and_then(|told| told.as_ref().ok().cloned());
+        if let Some(told) = told.as_ref().filter(|_| known.is_some_and(|known| known.is_of_tenant(&wanted))) {
+            live.inherit(told);
+        }
+        if live.told.is_ok() || told.is_none() {
+            self.locked().set_graph(live.told.clone());
+        }
+        self.forget_graph();
+        self.ask(Published { live: Some(live), ..Published::default() }, reloading, path);
+    }
+
     /// Asks for what nobody asks for yet; blocks until an answer, or none, is there.
     pub(super) async fn attend(&self, wanted: &[Wanted], reloading: &Arc<Reloading>, path: &Path) {
+        self.attend_graph(reloading, path).await;
         let is_new = |wanted: &&Wanted| !self.asking().iter().any(|asking| asking.wanted == **wanted);
         let new: Vec<Wanted> = wanted.iter().filter(is_new).cloned().collect();
         self.ask(Published::fetch(new, self.bounds).await, reloading, path);
@@ -174,9 +195,10 @@ impl Kept {
     /// Asks for these again and again from now on.
     pub(super) fn ask(&self, published: Published, reloading: &Arc<Reloading>, path: &Path) {
         if let Some(live) = published.live {
+            let asked = live.asked.clone();
             let refresh = live.refresh(Arc::clone(reloading), path.to_owned(), self.pace);
             let task = tokio::spawn(refresh).abort_handle();
-            *self.graph.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+            *self.graph.lock().unwrap_or_else(PoisonError::into_inner) = Some((asked, task));
         }
         for First { wanted, document, had, .. } in published.firsts {
             let had = had.map_err(|error| error.to_string());

@@ -22,7 +22,7 @@ const REFRESH: time::Duration = time::Duration::from_secs(5 * 60);
 const SHORTEST: time::Duration = time::Duration::from_secs(1);
 
 /// Microsoft Graph, and how often it is asked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
     /// Who asks, and where.
     pub access: Access,

@@ -36,7 +36,7 @@ impl Documents {
     }
 
     /// What Graph told, or why it did not; none when nobody asked.
-    pub(super) fn graph(&self) -> Option<&Result<Arc<Told>, String>> {
+    pub fn graph(&self) -> Option<&Result<Arc<Told>, String>> {
         self.graph.as_ref()
     }
 

@@ -43,7 +43,7 @@ impl Told {
 }
 
 /// Whom a configuration wants Graph to be asked about.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
     /// Who asks, where, and how often.
     pub graph: Graph,
@@ -52,6 +52,12 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Whether both are about one tenant.
+    pub fn is_of_tenant(&self, other: &Self) -> bool {
+        let (one, other) = (&self.graph.access, &other.graph.access);
+        one.tenant == other.tenant && one.endpoint == other.endpoint
+    }
+
     /// What the configuration at `path` wants; none where it has no `[graph]`, or cannot be read: loading it tells why.
     pub fn of(path: &Path) -> Option<Self> {
         let read = FileRead::about_to(path);

@@ -53,13 +53,20 @@ pub struct Client {
 }
 
 /// What is asked.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Ask {
     method: Method,
     url: Url,
     headers: HeaderMap,
     body: Bytes,
     bytes: usize,
+}
+
+/// A form may hold a secret, and a header a token.
+impl std::fmt::Debug for Ask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ask({} {})", self.method, self.url)
+    }
 }
 
 impl Ask {

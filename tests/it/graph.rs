@@ -433,3 +433,30 @@ async fn a_running_proxy_follows_what_changes_in_graph() {
     until("samlgate_directory_users{federation=\"domain.company\"} 28").await;
     running.stop(Duration::from_secs(1)).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_secret_is_used_without_a_restart() {
+    let bench = bench(fake(30)).await;
+    let folder = configured(&bench, "");
+    let path = folder.path().join("samlgate.toml");
+    let secret = folder.path().join("secret");
+    // at the start it is the wrong one, and what is written beside counts
+    std::fs::write(&secret, "old").unwrap();
+    let text = std::fs::read_to_string(&path).unwrap() + "issuer = \"a\"\ncertificates = [\"proxy.pem\"]\n";
+    std::fs::write(&path, text).unwrap();
+    let published = Published::without_users(&path, Bounds::default()).await;
+    let config = Config::load_with(&path, published.documents()).unwrap();
+    assert_eq!(config.judge.federations[0].issuer.as_deref(), Some("a"));
+    let mut running = samlgate::app::start(config).await.unwrap();
+    let pace = Pace { every: Duration::from_secs(3600), retry: Duration::from_secs(3600) };
+    running.follow_published(path, Duration::from_millis(10), published, pace, Bounds::default());
+    std::fs::write(&secret, "lab").unwrap();
+    let line = "samlgate_directory_users{federation=\"domain.company\"} 30";
+    let there = async {
+        while !running.metrics().render().unwrap().lines().any(|known| known == line) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), there).await.unwrap();
+    running.stop(Duration::from_secs(1)).await;
+}

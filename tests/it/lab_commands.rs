@@ -164,3 +164,31 @@ fn a_key_that_is_not_registered_is_named() {
     let said = String::from_utf8(out.stderr).unwrap();
     assert!(said.contains("of no certificate that is registered") && said.contains("--certificate"), "{said}");
 }
+
+#[test]
+fn the_doctor_asks_the_fake_graph_through_an_outage() {
+    let (folder, _) = folder();
+    let path = folder.path();
+    let arguments = ["lab", "graph", "--config", "samlgate.toml", "--users", "3000", "--listen", "127.0.0.1:0"];
+    let mut graph =
+        Running::of(path, &[&arguments[..], &["--fault", "throttled", "--at", "2", "--retry-after", "0"]].concat());
+    let here = graph.after("users     http://").replace("/v1.0/users", "");
+    let write = |secret: &str| {
+        let text = format!(
+            "[graph]\ntenant = \"domain.company\"\nclient_id = \"lab\"\nsecret_file = \"secret\"\nlogin = \"http://{here}\"\n\
+             endpoint = \"http://{here}\"\n[[federation]]\ndomain = \"domain.company\"\n"
+        );
+        fs::write(path.join("graph.toml"), text).unwrap();
+        fs::write(path.join("secret"), secret).unwrap();
+        let doctor =
+            Command::new(cargo_bin!("samlgate")).args(["doctor", "--config", "graph.toml"]).current_dir(path).output();
+        let out = doctor.unwrap();
+        (out.status.code(), String::from_utf8([out.stdout, out.stderr].concat()).unwrap())
+    };
+    let (code, said) = write("lab");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("no passiveSignInUri") && said.contains("users_share_immutable_id"), "{said}");
+    let (code, said) = write("not-the-one");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("AADSTS7000215") && !said.contains("not-the-one"), "{said}");
+}

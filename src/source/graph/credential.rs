@@ -14,6 +14,19 @@ pub enum Credential {
     Certificate(SigningKey),
 }
 
+impl PartialEq for Credential {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Secret(one), Self::Secret(other)) => one == other,
+            // one certificate has one key
+            (Self::Certificate(one), Self::Certificate(other)) => {
+                one.public().certificate().der == other.public().certificate().der
+            }
+            _ => false,
+        }
+    }
+}
+
 impl std::fmt::Debug for Credential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -26,7 +26,7 @@ use crate::tenant::{Directory, DomainPolicy, Roster};
 use std::sync::Arc;
 
 /// Who asks, and where.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Access {
     /// The tenant: its id, or a domain of it.
     pub tenant: String,
