@@ -73,8 +73,17 @@ pub(super) struct RehearseArguments {
     #[arg(long, value_name = "FILE")]
     pub(super) config: PathBuf,
     /// Captures that hold bodies, or anything else that `verify` reads
-    #[arg(value_name = "INPUT", required = true)]
+    #[arg(value_name = "INPUT", required_unless_present = "key")]
     pub(super) inputs: Vec<PathBuf>,
+    /// Sign in each user of the federation by this private key (PEM), as the identity provider will
+    #[arg(long, value_name = "FILE")]
+    pub(super) key: Option<PathBuf>,
+    /// Certificate of that key, where it is not registered
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(super) certificate: Option<PathBuf>,
+    /// Federation of those users, where there are several
+    #[arg(long, value_name = "NAME", requires = "key")]
+    pub(super) domain: Option<String>,
     /// Print one JSON object a response
     #[arg(long)]
     pub(super) json: bool,

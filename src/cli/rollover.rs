@@ -1,7 +1,7 @@
 //! `samlgate rollover rehearse`: who could still sign in if the next certificate were the only one.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -9,24 +9,27 @@ use serde_json::json;
 use super::Ending;
 use super::args::Format;
 use super::escape;
-use super::input::{self, Message};
+use super::input::{self, Body, Message};
 use super::preflight_args::RehearseArguments;
+use super::signing;
 use super::terminal::{self, Terminal, Tone, Trouble};
 use crate::config::Config;
 use crate::inspect::{Effort, Judge};
+use crate::mint::{Errand, Person};
 use crate::personal::Personal;
 use crate::tenant::Federation;
-use crate::verdict::{Check, Code, Outcome, Show, Text, Verdict};
+use crate::verdict::{Check, CheckId, Code, Outcome, Show, Text, Verdict};
 
 /// Users that are listed by name.
 const LISTED: usize = 20;
+/// Users whose sign-ins are minted.
+const MINTED: usize = 1_000;
 
 /// Judges every message twice: by what is registered, and by the next certificate alone.
 pub(super) fn run(arguments: &RehearseArguments, terminal: &Terminal) -> Result<Ending, Trouble> {
     let config = Config::load(&arguments.config).map_err(|error| Trouble::new(error.to_string()))?;
     let rehearsal = Rehearsal { next: next_alone(&config.judge)?, today: config.judge, now: Timestamp::now() };
-    let names: Vec<PathBuf> = arguments.inputs.clone();
-    let found = input::find(&names);
+    let found = input::find(&arguments.inputs);
     let mut ending = Ending::Well;
     let mut outcomes = Outcomes::default();
     let mut out = String::new();
@@ -47,15 +50,48 @@ pub(super) fn run(arguments: &RehearseArguments, terminal: &Terminal) -> Result<
             Err(trouble) => ending = ending.max(terminal.complain(&trouble)),
         }
     }
+    if let Some(key) = &arguments.key {
+        for message in minted(&rehearsal, arguments, key)? {
+            let mut rehearsed = rehearsal.rehearse(&message, message.at);
+            // a key that nobody registered keeps everybody out, though today's judge does not know it either
+            if rehearsed.is_refused_for_its_key() {
+                rehearsed.came = Came::LockedOut;
+            }
+            if arguments.json {
+                out.push_str(&rehearsed.object(&message.name, arguments.show()));
+            }
+            outcomes.count(&message.name, rehearsed);
+        }
+    }
     if outcomes.is_empty() && ending == Ending::Well {
         return Err(Trouble::new("there is nothing to rehearse with: no file was found")
-            .hint("name captures that hold bodies (`[capture] raw = true`), or responses"));
+            .hint("name captures that hold bodies (`[capture] raw = true`), or responses, or give --key"));
     }
     if !arguments.json {
         out = outcomes.page(arguments.show(), terminal);
     }
     terminal::print_all(&out)?;
     Ok(ending.max(if outcomes.locked_out.is_empty() { Ending::Well } else { Ending::Wanting }))
+}
+
+/// A sign-in of each user of a federation, signed now by the key that is to come.
+fn minted(rehearsal: &Rehearsal, arguments: &RehearseArguments, key: &Path) -> Result<Vec<Message>, Trouble> {
+    let federation = signing::federation(&rehearsal.today.federations, arguments.domain.as_deref())?;
+    let key = signing::of_file(&federation, key, arguments.certificate.as_ref())?;
+    let minter = signing::minter(&federation, key)?;
+    let now = arguments.at.unwrap_or(rehearsal.now);
+    let people = minter.people(MINTED);
+    if people.is_empty() {
+        return Err(Trouble::new("nobody can be signed in: the federation has no user with an ImmutableId")
+            .hint("give `users`, and see what `samlgate doctor` says of them"));
+    }
+    let mint = |(number, person): (u64, &Person)| {
+        let errand = Errand { number, ..Errand::default() };
+        let minted = minter.for_person(person.clone()).mint(None, now, errand);
+        let minted = minted.map_err(|error| Trouble::new(error.to_string()))?;
+        Ok(Message { name: format!("minted#{number}"), body: Body::Form(minted.form()), at: Some(now) })
+    };
+    (1..).zip(&people).map(mint).collect()
 }
 
 /// The same judge, had the current certificates been taken out.
@@ -123,6 +159,11 @@ struct Rehearsed {
 }
 
 impl Rehearsed {
+    fn is_refused_for_its_key(&self) -> bool {
+        let of_key = [CheckId::SigningKey, CheckId::Signature, CheckId::Algorithm];
+        self.came != Came::Through && self.finding.as_ref().is_some_and(|check| of_key.contains(&check.id))
+    }
+
     fn object(&self, name: &str, show: Show) -> String {
         let finding = self.finding.as_ref().and_then(|check| check.detail.as_ref()?.finding.as_ref());
         let object = json!({

@@ -48,3 +48,23 @@ fn without_a_next_certificate_there_is_nothing_to_rehearse() {
     assert!(said.contains("no next certificate is registered"), "{said}");
     assert_eq!(rehearse("tenants/default.toml", &["none.xml"], &[]).0, Some(2));
 }
+
+#[test]
+fn users_are_signed_in_by_the_key_that_is_to_come() {
+    let with = |key: &str, more: &[&str]| {
+        rehearse("tenants/default.toml", &[], &[&["--json", "--key", &format!("keys/{key}.pem")], more].concat())
+    };
+    let (code, out, said) = with("next", &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let through = out.lines().filter(|line| line.contains("\"outcome\":\"through\"")).count();
+    // who shares an ImmutableId cannot sign in today either
+    let broken = out.lines().filter(|line| line.contains("\"outcome\":\"broken_already\"")).count();
+    assert_eq!((through, broken, out.lines().count()), (5, 2, 7), "{out}");
+    // the key that goes, and one that nobody registered
+    for (key, more) in [("current", &[][..]), ("stranger", &["--certificate", "certificates/stranger.cer"])] {
+        let (code, out, said) = with(key, more);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(out.lines().all(|line| line.contains("locked_out") && line.contains("AADSTS5000811")), "{out}");
+    }
+    assert_eq!(with("stranger", &[]).0, Some(2));
+}
