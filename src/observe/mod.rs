@@ -3,6 +3,7 @@
 mod event;
 mod family;
 mod federations;
+mod json;
 mod label;
 mod log;
 mod metrics;

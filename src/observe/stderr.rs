@@ -2,25 +2,54 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
-/// Lines that wait: at some 500 bytes each, a few megabytes.
-const LINES: usize = 8 * 1024;
+/// Bytes that wait.
+const WAITING: usize = 4 * 1024 * 1024;
 
-/// How long a line waits for others.
-const LINGER: Duration = Duration::from_millis(1);
-/// Bytes that are written at once.
-const BATCH: usize = 64 * 1024;
+/// How long a line waits for others: under load the thread wakes fifty times a second, and not between any two requests.
+const LINGER: Duration = Duration::from_millis(20);
 
 /// There is one standard error, so there is one queue.
-static QUEUE: std::sync::OnceLock<SyncSender<Piece>> = std::sync::OnceLock::new();
+static QUEUE: OnceLock<Queue> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-enum Piece {
-    Line(Vec<u8>),
-    /// Everything before this was written.
-    Mark(Sender<()>),
+/// Lines that are not written yet, one after the other: who logs copies a few hundred bytes, and is done.
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    /// To be told when what waits now is written.
+    told: Vec<Sender<()>>,
+}
+
+impl Queue {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // whoever panicked while it held the lock left whole lines behind, or a part of one
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a line, if there is room for it.
+    fn take(&self, line: &[u8]) -> bool {
+        let mut waiting = self.waiting();
+        if waiting.lines.len().saturating_add(line.len()) > WAITING {
+            return false;
+        }
+        let first = waiting.lines.is_empty();
+        waiting.lines.extend_from_slice(line);
+        drop(waiting);
+        if first {
+            self.changed.notify_one();
+        }
+        true
+    }
 }
 
 /// How many lines were lost.
@@ -31,72 +60,60 @@ pub(super) fn dropped() -> u64 {
 /// What makes a writer for each line.
 pub(super) fn writer() -> impl Fn() -> Line + Send + Sync + 'static {
     let queue = QUEUE.get_or_init(|| {
-        let (sender, receiver) = sync_channel(LINES);
-        // without a thread every line is lost, and counted
-        let _ = std::thread::Builder::new().name("log".to_owned()).spawn(move || write(&receiver));
-        sender
+        // without a thread every line is lost, once there is no room for more, and counted
+        let _ = std::thread::Builder::new().name("log".to_owned()).spawn(write);
+        Queue::default()
     });
-    || Line(queue.clone())
+    move || Line(queue)
 }
 
 /// Waits until what was logged is written, but no longer than this.
 pub fn flush(within: Duration) {
     let Some(queue) = QUEUE.get() else { return };
-    let deadline = Instant::now() + within;
     let (sender, receiver) = channel();
-    while queue.try_send(Piece::Mark(sender.clone())).is_err() {
-        if Instant::now() >= deadline {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    queue.waiting().told.push(sender);
+    queue.changed.notify_one();
     // nobody reads: then it is lost
-    let _ = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+    let _ = receiver.recv_timeout(within);
 }
 
-fn write(pieces: &Receiver<Piece>) {
-    let mut told = 0;
-    let mut batch = Vec::new();
-    while let Ok(first) = pieces.recv() {
-        // a thread that wakes for every line costs more than the lines
-        if matches!(first, Piece::Line(_)) {
+fn write() {
+    let queue = QUEUE.wait();
+    let (mut lines, mut counted) = (Vec::new(), 0);
+    loop {
+        let mut waiting = queue.waiting();
+        while waiting.lines.is_empty() && waiting.told.is_empty() {
+            waiting = queue.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        if waiting.told.is_empty() {
+            drop(waiting);
             std::thread::sleep(LINGER);
+            waiting = queue.waiting();
         }
-        let mut next = Some(first);
-        while let Some(piece) = next.take() {
-            match piece {
-                Piece::Line(line) => batch.extend_from_slice(&line),
-                Piece::Mark(sender) => {
-                    print(&mut batch);
-                    // who asked may have given up
-                    let _ = sender.send(());
-                }
-            }
-            next = (batch.len() < BATCH).then(|| pieces.try_recv().ok()).flatten();
+        std::mem::swap(&mut waiting.lines, &mut lines);
+        let told = std::mem::take(&mut waiting.told);
+        drop(waiting);
+        // there is no other place to complain
+        let _ = io::stderr().write_all(&lines);
+        lines.clear();
+        for told in told {
+            // who asked may have given up
+            let _ = told.send(());
         }
-        print(&mut batch);
         let dropped = dropped();
-        if dropped > told {
-            told = dropped;
+        if dropped > counted {
+            counted = dropped;
             tracing::warn!(dropped, "lines of this log were lost: nobody took those before");
         }
     }
 }
 
-fn print(batch: &mut Vec<u8>) {
-    if !batch.is_empty() {
-        // there is no other place to complain
-        let _ = io::stderr().write_all(batch);
-        batch.clear();
-    }
-}
-
 /// One line of the log.
-pub(super) struct Line(SyncSender<Piece>);
+pub(super) struct Line(&'static Queue);
 
 impl Write for Line {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.0.try_send(Piece::Line(line.to_vec())).is_err() {
+        if !self.0.take(line) {
             DROPPED.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())

@@ -53,7 +53,6 @@ impl Crowd {
         let member = Arc::new(Member {
             open: AtomicUsize::new(0),
             since: Mutex::new(Instant::now()),
-            changed: Notify::new(),
             leave: Notify::new(),
         });
         lock(&self.members).push(Arc::clone(&member));
@@ -80,7 +79,6 @@ pub(super) struct Member {
     open: AtomicUsize,
     /// When a request last began or ended, or a piece of an answer was taken.
     since: Mutex<Instant>,
-    changed: Notify,
     leave: Notify,
 }
 
@@ -97,14 +95,14 @@ impl Member {
     pub(super) async fn quiet(&self, idle: Duration, stalled: Duration) {
         let began = Instant::now();
         loop {
-            let changed = self.changed.notified();
             let since = self.since();
             let end = if self.is_quiet() { since.max(began) + idle } else { since + stalled };
-            if Instant::now() >= end {
+            let now = Instant::now();
+            if now >= end {
                 return;
             }
-            // an answer that goes on notifies nobody: the time is looked at again
-            let _ = tokio::time::timeout_at(end, changed).await;
+            // nobody notifies this: whatever begins or ends from now on is not over sooner than the shorter of the two
+            tokio::time::sleep_until(end.min(now + idle.min(stalled))).await;
         }
     }
 
@@ -128,7 +126,6 @@ impl Member {
 
     fn touch(&self) {
         *lock(&self.since) = Instant::now();
-        self.changed.notify_one();
     }
 }
 

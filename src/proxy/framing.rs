@@ -1,6 +1,7 @@
 //! Watches the bytes of an HTTP/1.1 connection for requests that state two lengths: the HTTP library drops one of them unseen.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,10 +46,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         if buf.remaining() <= PIECE {
             ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
         } else {
-            let mut piece = ReadBuf::new(buf.initialize_unfilled_to(PIECE));
+            // to fill so much of the buffer with zeros first, for each read, would cost more than the copy
+            let mut piece = [const { MaybeUninit::uninit() }; PIECE];
+            let mut piece = ReadBuf::uninit(&mut piece);
             ready!(Pin::new(&mut self.inner).poll_read(cx, &mut piece))?;
-            let read = piece.filled().len();
-            buf.advance(read);
+            buf.put_slice(piece.filled());
         }
         let read = buf.filled().get(before..).unwrap_or_default();
         if self.scanner.as_mut().is_some_and(|scanner| scanner.feed(read)) {

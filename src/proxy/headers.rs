@@ -1,5 +1,9 @@
 //! The headers that end at a proxy, and the request id that begins there.
 
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use hyper::header::{
     CONNECTION, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
@@ -68,11 +72,11 @@ pub(super) fn request_id(headers: &HeaderMap) -> HeaderValue {
             return id.clone();
         }
     }
-    let mut bytes = [0; 16];
-    // ids need not be secret, only different: should the generator fail, the requests still go on
-    let _ = aws_lc_rs::rand::fill(&mut bytes);
-    HeaderValue::from_str(&format!("{:032x}", u128::from_be_bytes(bytes)))
-        .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+    // ids need not be secret, only different: one number a process is enough, and the rest is counting
+    static FIRST: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let id = format!("{:016x}{:016x}", *FIRST, COUNT.fetch_add(1, Ordering::Relaxed));
+    HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use jiff::Timestamp;
 use std::sync::{Mutex, PoisonError};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::capture::{self, Capture, Receipt};
 use crate::inspect::{Effort, Inspection, MessageKind, Posted};
@@ -56,8 +58,8 @@ pub(super) struct Judging {
     pub(super) capture: Option<Arc<Capture>>,
     /// One permit a core: a flood of posts waits here and not on the threads that move bytes.
     cores: Arc<Semaphore>,
-    /// Messages that are not judged yet.
-    waiting: watch::Sender<usize>,
+    /// What is to be done before the service stops.
+    waiting: TaskTracker,
     diagnoses: Mutex<Bucket>,
 }
 
@@ -75,7 +77,7 @@ impl Judging {
             recent,
             capture,
             cores: Arc::new(Semaphore::new(cores)),
-            waiting: watch::Sender::new(0),
+            waiting: TaskTracker::new(),
             diagnoses: Mutex::new(Bucket { tokens: DIAGNOSES_A_SECOND.into(), filled: Instant::now() }),
         }
     }
@@ -136,8 +138,8 @@ impl Judging {
     }
 
     /// Something that is to be done before the service stops, until it is dropped.
-    pub(super) fn waiting(self: &Arc<Self>) -> Waiting {
-        Waiting::new(Arc::clone(self))
+    pub(super) fn waiting(&self) -> TaskTrackerToken {
+        self.waiting.token()
     }
 
     /// Counts a post that is not given to the judge.
@@ -159,8 +161,8 @@ impl Judging {
 
     /// Waits until everything that was taken in is judged.
     pub(super) async fn drained(&self) {
-        // the sender is at hand, so that waiting cannot fail
-        let _ = self.waiting.subscribe().wait_for(|waiting| *waiting == 0).await;
+        self.waiting.close();
+        self.waiting.wait().await;
     }
 
     /// The receipt of the capture comes with the decision: nobody waits for the disk on a core.
@@ -211,22 +213,6 @@ impl Judging {
     fn may_diagnose(&self) -> bool {
         // a panic while the lock was held leaves two numbers behind, and both are sound
         self.diagnoses.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
-    }
-}
-
-/// A message that is not judged yet.
-pub(super) struct Waiting(Arc<Judging>);
-
-impl Waiting {
-    fn new(judging: Arc<Judging>) -> Self {
-        judging.waiting.send_modify(|waiting| *waiting += 1);
-        Self(judging)
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.waiting.send_modify(|waiting| *waiting = waiting.saturating_sub(1));
     }
 }
 
