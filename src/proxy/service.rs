@@ -246,11 +246,13 @@ impl Proxy {
             }
         } else {
             // nobody waits for it but who compares it with the answer
-            let judged = tokio::spawn(Arc::clone(&self.judging).judge(
-                Arc::clone(&terms.inspector),
-                bytes.clone(),
-                request_id.clone(),
-            ));
+            let judge =
+                Arc::clone(&self.judging).judge(Arc::clone(&terms.inspector), bytes.clone(), request_id.clone());
+            let judged = tokio::spawn(async {
+                // first everything that can go on its way; then all that came in meanwhile, one after the other
+                tokio::task::yield_now().await;
+                judge.await
+            });
             Asked::SignIn(Box::pin(async { judged.await.unwrap_or(Decision::Panicked) }))
         };
         self.forwarded(with_length(parts, &bytes), host, full(bytes), asked, held, request_id).await
