@@ -41,9 +41,8 @@ pub(super) fn page(rows: &[Row], terminal: &Terminal) -> String {
             faint(line(&certificate.subject));
             faint(format!("SHA-256 {}", certificate.thumbprint_sha256()));
         }
-        if row.sign_ins > 0 {
-            let last = row.last_seen.map(|last| format!(", last at {last}")).unwrap_or_default();
-            faint(format!("seen in {} sign-ins{last}", row.sign_ins));
+        if let Some(times) = row.seen() {
+            faint(format!("seen {times}"));
         }
     }
     out.push('\n');

@@ -32,7 +32,8 @@ pub(super) fn given(arguments: &InitArguments) -> Result<(Given<'_>, Documents),
             return Err(Trouble::new("--metadata-ca is for a URL, and --metadata names a file"));
         }
         let refused = |error: &dyn std::fmt::Display| Trouble::new(format!("{}: {error}", metadata.display()));
-        IdpMetadata::parse(&read(metadata)?).map_err(|error| refused(&error).hint(error.hint()))?;
+        let bytes = read(metadata).map_err(|trouble| trouble.hint("a file, or a URL that begins with https://"))?;
+        IdpMetadata::parse(&bytes).map_err(|error| refused(&error).hint(error.hint()))?;
         return Ok((Given::File(metadata), documents));
     };
     let url = Url::parse(written).map_err(|error| Trouble::new(format!("--metadata: {error}")))?;

@@ -143,7 +143,7 @@ impl Diagnosis {
     }
 
     fn mend(mut self, mend: impl Into<Text>) -> Self {
-        self.mend = mend.into();
+        self.mend = mend.into().whole();
         self
     }
 }

@@ -21,6 +21,12 @@ pub struct Seen {
     pub certificate: Option<Certificate>,
 }
 
+/// How often something was seen, and when last, in words.
+pub(super) fn times(sign_ins: u64, last: Option<Timestamp>) -> String {
+    let last = last.map(|last| format!(", last at {}", last.strftime("%Y-%m-%dT%H:%M:%SZ"))).unwrap_or_default();
+    format!("in {sign_ins} sign-in{}{last}", if sign_ins == 1 { "" } else { "s" })
+}
+
 pub(super) fn examine(case: &Case<'_>, found: &mut Vec<Diagnosis>) {
     let held: Vec<&str> = case.federation.keys.iter().map(|key| &**key.key.thumbprint()).collect();
     let is_held = |seen: &&Seen| held.contains(&&*seen.thumbprint);
@@ -64,21 +70,18 @@ pub(super) fn examine(case: &Case<'_>, found: &mut Vec<Diagnosis>) {
 }
 
 fn told(seen: &Seen) -> String {
-    let last = seen.last.map(|last| format!(", last at {last}")).unwrap_or_default();
-    format!("{} in {} sign-ins{last}", seen.thumbprint, seen.sign_ins)
+    format!("{} {}", seen.thumbprint, times(seen.sign_ins, seen.last))
 }
 
-/// A command where the certificate itself is known.
+/// A command where the metadata vouches for the certificate. What was posted vouches for nobody: who can post can sign with a
+/// certificate of their own.
 fn register(case: &Case<'_>, seen: &Seen) -> String {
     let published = published(case.sources);
-    let in_metadata = published.iter().find(|key| **key.thumbprint() == *seen.thumbprint);
-    match in_metadata.map(|key| key.certificate()).or(seen.certificate.as_ref()) {
-        Some(certificate) => format!(
-            "if the identity provider is meant to sign with it: {}; if not, find out who signed",
-            update(case.domain(), &format!("-NextSigningCertificate {}", quoted(&base64(certificate))))
-        ),
+    match published.iter().find(|key| **key.thumbprint() == *seen.thumbprint) {
+        Some(key) => update(case.domain(), &format!("-NextSigningCertificate {}", quoted(&base64(key.certificate())))),
         None => format!(
-            "look at the identity provider for the certificate {}; if it is meant to sign with it: {}",
+            "look for the certificate {0} at the identity provider. If it is meant to sign with it, take it from there: {1}. If it is not \
+             there, somebody else signed",
             seen.thumbprint,
             update(case.domain(), "-NextSigningCertificate with base64 of its DER")
         ),

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::certificates::published;
 use super::days::days_left;
+use super::seen::times;
 use super::{Case, Seen};
 use crate::dsig::{Certificate, TrustedKey};
 
@@ -50,6 +51,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// In how many sign-ins it was seen, and when last, in words; none where it was not.
+    pub fn seen(&self) -> Option<String> {
+        self.standing.contains(&Standing::Seen).then(|| times(self.sign_ins, self.last_seen))
+    }
+
     fn of(now: Timestamp, thumbprint: &str, certificate: Option<&Certificate>) -> Self {
         Self {
             thumbprint: thumbprint.to_owned(),

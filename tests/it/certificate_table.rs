@@ -80,6 +80,53 @@ fn what_was_seen_stands_beside_what_is_registered_and_published() {
 }
 
 #[test]
+fn people_see_the_table_beneath_the_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("verdicts.jsonl");
+    fs::write(&file, capture(&[BY_CURRENT, BY_STRANGER, BY_CURRENT], false)).unwrap();
+    let (code, out, said) = sound().examined(&["--capture", file.to_str().unwrap()]);
+    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(out.trim_end(), PAGE.trim_end());
+}
+
+const PAGE: &str = "\
+domain.company  1 × some cannot sign in
+
+SOME       certificate_seen_unregistered  AADSTS5000811
+  captured sign-ins are signed with a certificate that is not registered in Entra
+  Entra     DA184A0FF88BA8751CC98462090B140610752D89, A53F627D18BBEF0C74DAE877E60E1F03B22D7933
+  provider  1B047B636D1485F5F3E6C4A6E7DE13161694DD4E in 1 sign-in, last at 2026-11-23T02:00:00Z
+  mend      look for the certificate 1B047B636D1485F5F3E6C4A6E7DE13161694DD4E at the identity provider. If it is meant to sign \
+with it, take it from there: Update-MgDomainFederationConfiguration -DomainId 'domain.company' -InternalDomainFederationId \
+(Get-MgDomainFederationConfiguration -DomainId 'domain.company').Id -NextSigningCertificate with base64 of its DER. If it is not \
+there, somebody else signed
+
+certificate               SHA-1 thumbprint                          ends        days left
+current, published, seen  DA184A0FF88BA8751CC98462090B140610752D89  2036-01-01  3325
+                          O=domain.company, OU=test, CN=authentik.company current
+                          SHA-256 C445955DF764075A56D1FE1C0A215B104E341CC76C31426FC56BBAE5E5FAE7E0
+                          seen in 2 sign-ins, last at 2026-11-23T03:00:00Z
+next                      A53F627D18BBEF0C74DAE877E60E1F03B22D7933  2036-01-01  3325
+                          O=domain.company, OU=test, CN=authentik.company next
+                          SHA-256 F0214CBAEBCB088CC1E16296DB02FC5B74E1D6072792BF7B28EB76442DA3BAC8
+seen                      1B047B636D1485F5F3E6C4A6E7DE13161694DD4E  not known   not known
+                          seen in 1 sign-in, last at 2026-11-23T02:00:00Z
+";
+
+#[test]
+fn a_command_to_register_has_the_whole_certificate_and_only_one_that_is_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("verdicts.jsonl");
+    fs::write(&file, capture(&[BY_STRANGER], true)).unwrap();
+    let der = STANDARD.encode(fs::read(fixtures().join("certificates/stranger.cer")).unwrap());
+    for (published, has_it) in [("current.cer", false), ("stranger.cer", true)] {
+        let (_, out, _) = sound().publishing(published).examined(&["--capture", file.to_str().unwrap()]);
+        assert_eq!(out.contains(&format!("-NextSigningCertificate '{der}'\n")), has_it, "{out}");
+        assert!(!out.contains("(cut)"), "{out}");
+    }
+}
+
+#[test]
 fn what_was_seen_and_is_not_registered_is_found() {
     for (sign_ins, expected) in [
         (&[BY_STRANGER][..], "everybody certificate_seen_unregistered"),

@@ -137,6 +137,8 @@ impl Sides {
         let found: Vec<Value> = lines.filter(|line| line["kind"] == "finding").collect();
         assert_eq!(code, Some(i32::from(!found.is_empty())), "{said}");
         for finding in &found {
+            // half a command does harm
+            assert!(!finding["mend"].as_str().unwrap().contains("(cut)"));
             assert!(!finding["mend"].as_str().unwrap().is_empty() && !finding["finding"].as_str().unwrap().is_empty());
         }
         let line = |finding: &Value| {

@@ -58,8 +58,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn guid(bytes: &[u8]) -> String {
-    let digits = hex(bytes);
-    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+    [&bytes[..4], &bytes[4..6], &bytes[6..8], &bytes[8..10], &bytes[10..]].map(hex).join("-")
 }
 
 /// The id of 16 bytes as each known mistake sends it.
