@@ -182,7 +182,7 @@ proptest! {
         let bytes = STANDARD.decode(&user.id).ok().filter(|bytes| bytes.len() == 16);
         let sent = bytes.as_ref().map_or_else(|| user.id.clone(), |bytes| mistake(&user.id, bytes));
         let of_stranger = mistake(&STANDARD.encode(stranger), &stranger);
-        let mut all = vec![anything, of_stranger.clone(), user.upn.to_uppercase(), edited(&user.mail, place, by)];
+        let mut all = vec![anything, of_stranger, user.upn.to_uppercase(), edited(&user.mail, place, by)];
         if !sent.is_empty() {
             all.push(edited(&sent, place, by));
         }
