@@ -112,7 +112,7 @@ fn pages(examined: &[Examined<'_>], show: Show, terminal: &Terminal) -> String {
     for Examined { federation, found, certificates } in examined {
         let name = terminal.paint.paint(Tone::Strong, &line(federation.name()));
         if found.is_empty() {
-            let _ = writeln!(out, "{name}  {}\n", terminal.paint.paint(Tone::Good, "nothing found"));
+            let _ = writeln!(out, "{name}  {}", terminal.paint.paint(Tone::Good, "nothing found"));
         } else {
             let _ = writeln!(out, "{name}  {}\n", count(found));
         }
@@ -120,7 +120,10 @@ fn pages(examined: &[Examined<'_>], show: Show, terminal: &Terminal) -> String {
             out.push_str(&concern(diagnosis, show, terminal));
             out.push('\n');
         }
-        out.push_str(&certificate_table::page(certificates, terminal));
+        if !terminal.quiet {
+            out.push_str(if found.is_empty() { "\n" } else { "" });
+            out.push_str(&certificate_table::page(certificates, terminal));
+        }
     }
     out
 }

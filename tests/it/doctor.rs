@@ -156,6 +156,8 @@ fn nothing_is_found_where_both_sides_agree() {
     let (found, table) = out.split_once("\n\n").unwrap();
     assert_eq!(found, "domain.company  nothing found");
     assert_eq!(table.trim_end(), TABLE.trim_end());
+    let quiet = sound().examined(&["-q"]);
+    assert_eq!(quiet, (Some(0), "domain.company  nothing found\n".to_owned(), String::new()));
 }
 
 /// What people see of the certificates.
