@@ -20,7 +20,7 @@ pub use visits::{metadata_at, visits};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use files::Watch;
 use jiff::Timestamp;
@@ -49,7 +49,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How often the files of the configuration are looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// For the log to be read to its end.
+/// For the log to be read to its end, and for what comes last of a drain however long the rest took.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// From what a configuration says to what judges by it.
@@ -319,6 +319,7 @@ impl Running {
     /// Takes no more connections, lets what is being answered end within `grace`, then judges what was taken in. Metrics can be
     /// read until the end.
     pub async fn stop(mut self, grace: Duration) {
+        let deadline = Instant::now() + grace;
         if let Some(follower) = self.follower.take() {
             follower.abort();
         }
@@ -330,11 +331,13 @@ impl Running {
         if let Err(error) = self.traffic.await {
             tracing::error!(%error, "the listener failed");
         }
-        if tokio::time::timeout(grace, self.proxy.drained()).await.is_err() {
+        // one grace for all of it; yet what is judged gets its moment to be written, however long the connections took
+        let left = || deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS);
+        if tokio::time::timeout(left(), self.proxy.drained()).await.is_err() {
             tracing::warn!("some messages were not judged in time");
         }
         if let Some(capture) = &self.capture {
-            capture.close(grace).await;
+            capture.close(left()).await;
         }
         self.stop_admin.send_replace(true);
         if let Err(error) = self.observers.await {
