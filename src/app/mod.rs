@@ -15,7 +15,7 @@ mod visits;
 pub use demo::{Addresses, Demo, DemoError, SignedIn, Told, demo};
 pub use lab::lab;
 pub use published::Published;
-pub use visits::visits;
+pub use visits::{metadata_at, visits};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

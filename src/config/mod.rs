@@ -111,7 +111,15 @@ impl Config {
     /// # Errors
     /// All problems that there are, not the first alone.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        Self::of(text, FileRead::about_to(path), &Documents::default())
+        Self::parse_with(text, path, &Documents::default())
+    }
+
+    /// [`parse`](Self::parse) with these documents for what it names by URL.
+    ///
+    /// # Errors
+    /// All problems that there are, not the first alone.
+    pub fn parse_with(text: &str, path: &Path, documents: &Documents) -> Result<Self, ConfigError> {
+        Self::of(text, FileRead::about_to(path), documents)
     }
 
     fn of(text: &str, read: FileRead, documents: &Documents) -> Result<Self, ConfigError> {

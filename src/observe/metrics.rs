@@ -15,9 +15,11 @@ use prometheus::{
 
 use super::family::{increment, register, series};
 use super::federations::Federations;
+use super::in_flight::InFlight;
 use super::label::{Listener, Reload, Route, Source, Unjudged, UpstreamFailure};
 use super::predictions::Predictions;
 use super::setup::Setup;
+use super::signers::Signers;
 use super::sources::{Failing, Sources};
 use crate::answer::Actual;
 use crate::verdict::{Code, Verdict};
@@ -44,6 +46,7 @@ pub struct Metrics {
     messages: Vec<(&'static str, IntCounter)>,
     federations: Federations,
     sources: Sources,
+    signers: Signers,
     setup: ArcSwap<Setup>,
     judge_accepted: Histogram,
     judge_rejected: Histogram,
@@ -139,6 +142,7 @@ impl Metrics {
             messages,
             federations: Federations::new(&registry)?,
             sources: Sources::new(&registry)?,
+            signers: Signers::new(&registry)?,
             setup: ArcSwap::default(),
             judge_accepted: judge.get_metric_with_label_values(&["accepted"])?,
             judge_rejected: judge.get_metric_with_label_values(&["rejected"])?,
@@ -220,6 +224,7 @@ impl Metrics {
     /// What the library says.
     pub fn set_setup(&self, setup: Setup) -> Result<(), Error> {
         self.sources.set(&setup)?;
+        self.signers.set(&setup);
         self.setup.store(Arc::new(setup));
         Ok(())
     }
@@ -272,6 +277,16 @@ impl Metrics {
         self.federations.clock(federation, offset);
     }
 
+    /// A sign-in of a federation was verified by the certificate of that thumbprint.
+    pub fn verified(&self, federation: Option<usize>, thumbprint: &str, now: Timestamp) {
+        self.signers.verified(&self.domain(federation), thumbprint, now);
+    }
+
+    /// When a sign-in of a federation was last verified by that certificate.
+    pub fn last_verified(&self, domain: &str, thumbprint: &str) -> Option<Timestamp> {
+        self.signers.last(domain, thumbprint)
+    }
+
     /// Whether the last reload failed: what is in force is not what the file says.
     pub fn is_stale(&self) -> bool {
         self.sources.is_stale()
@@ -280,11 +295,6 @@ impl Metrics {
     /// Counts an answer to a message that was judged.
     pub fn prediction(&self, predicted: Option<Code>, actual: Actual) {
         self.predictions.count(predicted, actual);
-    }
-
-    /// Tells how many assertions are remembered.
-    fn set_replay_entries(&self, entries: usize) {
-        self.replay_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
     }
 
     /// Who knows, at every scrape, how many assertions are remembered. The first one stays.
@@ -372,7 +382,7 @@ impl Metrics {
     pub fn render(&self) -> Result<String, Error> {
         self.sources.age();
         if let Some(remembered) = self.remembered.get() {
-            self.set_replay_entries(remembered());
+            self.replay_entries.set(i64::try_from(remembered()).unwrap_or(i64::MAX));
         }
         // one log for the whole process, and this its counter
         self.log_dropped.inc_by(super::stderr::dropped().saturating_sub(self.log_dropped.get()));
@@ -385,15 +395,5 @@ impl Metrics {
 impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Metrics").field("setup", &self.setup.load()).finish_non_exhaustive()
-    }
-}
-
-/// A request that is being answered.
-#[derive(Debug)]
-pub struct InFlight(Option<IntGauge>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.iter().for_each(IntGauge::dec);
     }
 }

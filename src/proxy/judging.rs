@@ -193,6 +193,9 @@ impl Judging {
         };
         event.emit(&self.metrics);
         self.recent.judged(&event, &self.metrics, now);
+        if let Some(signature) = verdict.signature.as_ref().filter(|_| kind.is_judged()) {
+            self.metrics.verified(*federation, &signature.thumbprint, now);
+        }
         // one that comes again tells what the clock was then
         let first = verdict.check(CheckId::Replay).is_some_and(|check| check.outcome == Outcome::Pass);
         if let (Some(issued), true) = (issued, first) {
