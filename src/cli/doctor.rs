@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &DoctorArguments, terminal: &Terminal) -> Result<En
         let xml = junit::render(&examined, show).map_err(|error| cannot(&error))?;
         std::fs::write(file, xml).map_err(|error| cannot(&error))?;
     }
-    let out = if arguments.json { objects(&examined, show) } else { pages(&examined, show, terminal) };
+    let out = if arguments.json { objects(&examined, show) } else { pages(&examined, show, !arguments.capture.is_empty(), terminal) };
     terminal::print_all(&out)?;
     let well = examined.iter().all(|examined| examined.found.is_empty());
     Ok(if well { Ending::Well } else { Ending::Wanting })
@@ -106,13 +106,13 @@ fn objects(examined: &[Examined<'_>], show: Show) -> String {
     out
 }
 
-/// For people: one federation after the other.
-fn pages(examined: &[Examined<'_>], show: Show, terminal: &Terminal) -> String {
+/// For people: one federation after the other, with its certificates where something was found, or a capture tells of them.
+fn pages(examined: &[Examined<'_>], show: Show, captured: bool, terminal: &Terminal) -> String {
     let mut out = String::new();
     for Examined { federation, found, certificates } in examined {
         let name = terminal.paint.paint(Tone::Strong, &line(federation.name()));
         if found.is_empty() {
-            let _ = writeln!(out, "{name}  {}", terminal.paint.paint(Tone::Good, "nothing found"));
+            let _ = writeln!(out, "{name}  {}", terminal.paint.paint(Tone::Good, "all well"));
         } else {
             let _ = writeln!(out, "{name}  {}\n", count(found));
         }
@@ -120,7 +120,7 @@ fn pages(examined: &[Examined<'_>], show: Show, terminal: &Terminal) -> String {
             out.push_str(&concern(diagnosis, show, terminal));
             out.push('\n');
         }
-        if !terminal.quiet {
+        if !terminal.quiet && (captured || terminal.verbose || !found.is_empty()) {
             out.push_str(if found.is_empty() { "\n" } else { "" });
             out.push_str(&certificate_table::page(certificates, terminal));
         }

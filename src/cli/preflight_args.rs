@@ -35,7 +35,7 @@ pub(super) struct InitArguments {
 
 /// Compare what Entra holds with what the identity provider publishes and with the users, before anybody signs in.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 nothing found · 1 something found · 2 usage, configuration or I/O trouble\n\n\
+#[command(after_help = "Exit codes: 0 all well · 1 something found · 2 usage, configuration or I/O trouble\n\n\
                         Example: samlgate doctor --config samlgate.toml --junit doctor.xml")]
 pub(super) struct DoctorArguments {
     /// The configuration
