@@ -56,6 +56,7 @@ pub struct Metrics {
     upstream_durations: Vec<Histogram>,
     replay_entries: IntGauge,
     replay_full: IntCounter,
+    replay_store_errors: IntCounter,
     /// Asked at every scrape: assertions end without anybody asking.
     remembered: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
     capture_dropped: IntCounter,
@@ -119,10 +120,8 @@ impl Metrics {
         let outcomes = CLASSES.into_iter().chain(["error"]);
         let panics = opts("panics_total", "Panics caught while judging: each is a fault of this program.");
         let panics = register(&registry, IntCounter::with_opts(panics)?)?;
-        // the store in memory never fails: the series is there for those who compare instances
-        let store_errors =
-            opts("replay_store_errors_total", "Questions that the store of used assertions did not answer.");
-        register(&registry, IntCounter::with_opts(store_errors)?)?;
+        let errors = opts("replay_store_errors_total", "Questions that the store of used assertions did not answer.");
+        let replay_store_errors = register(&registry, IntCounter::with_opts(errors)?)?;
         let ready =
             register(&registry, IntGauge::with_opts(opts("ready", "1 when configured, bound and not draining."))?)?;
         let build = gauges("build_info", "1, with what was built.", &["version", "revision"])?;
@@ -154,6 +153,7 @@ impl Metrics {
                     "Assertions that could not be remembered, for want of room.",
                 ))?,
             )?,
+            replay_store_errors,
             remembered: OnceLock::new(),
             capture_dropped: register(
                 &registry,
@@ -282,11 +282,6 @@ impl Metrics {
         self.predictions.count(predicted, actual);
     }
 
-    /// Tells how many assertions are remembered.
-    fn set_replay_entries(&self, entries: usize) {
-        self.replay_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
-    }
-
     /// Who knows, at every scrape, how many assertions are remembered. The first one stays.
     pub fn ask_replay_entries(&self, entries: impl Fn() -> usize + Send + Sync + 'static) {
         // an error says that somebody is asked already
@@ -296,6 +291,11 @@ impl Metrics {
     /// Counts an assertion that could not be remembered.
     pub fn replay_full(&self) {
         self.replay_full.inc();
+    }
+
+    /// Counts an assertion that the shared store was not asked for.
+    pub fn replay_store_error(&self) {
+        self.replay_store_errors.inc();
     }
 
     /// Counts lines of the capture that are lost.
@@ -372,7 +372,7 @@ impl Metrics {
     pub fn render(&self) -> Result<String, Error> {
         self.sources.age();
         if let Some(remembered) = self.remembered.get() {
-            self.set_replay_entries(remembered());
+            self.replay_entries.set(i64::try_from(remembered()).unwrap_or(i64::MAX));
         }
         // one log for the whole process, and this its counter
         self.log_dropped.inc_by(super::stderr::dropped().saturating_sub(self.log_dropped.get()));
