@@ -37,7 +37,7 @@ impl Shared {
 
 /// Bounds for a judge that waits for others: it does so away from the threads that move bytes, and more often than there are cores.
 pub(super) fn waiting(bounds: Bounds) -> Bounds {
-    Bounds { judged_at_once: 0, judged: bounds.judged * WAITING, ..bounds }
+    Bounds { judged_at_once: 0, judged_a_core: WAITING, ..bounds }
 }
 
 impl Memory for CountedMemory {

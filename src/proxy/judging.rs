@@ -70,12 +70,13 @@ impl Judging {
         capture: Option<Arc<Capture>>,
         bounds: &Bounds,
     ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             now,
             metrics,
             recent,
             capture,
-            room: Arc::new(Semaphore::new(bounds.judged)),
+            room: Arc::new(Semaphore::new(cores * bounds.judged_a_core)),
             at_once: bounds.judged_at_once,
             waiting: TaskTracker::new(),
             diagnoses: Mutex::new(Bucket { tokens: DIAGNOSES_A_SECOND.into(), filled: Instant::now() }),
