@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use files::Watch;
 use jiff::Timestamp;
-use memory::CountedMemory;
+use memory::{CountedMemory, Shared};
 use published::Kept;
 use reload::{Reloading, Unchanging, setup, terms};
 use signals::{Signal, Signals};
@@ -40,7 +40,7 @@ use crate::config::{Config, ConfigError, FileRead};
 use crate::inspect::{Effort, Judge, MessageKind};
 use crate::observe::{self, Metrics, Recent, Vocabulary};
 use crate::proxy::{Bounds, Inspector, Proxy, Reverse, UpstreamError};
-use crate::replay::Remembered;
+use crate::replay::{Remembered, SharedError};
 use crate::source::{self, Pace};
 
 /// What is being answered when a signal comes has so long to end.
@@ -138,7 +138,10 @@ async fn start_all(
     let (remembered, recent) = (Arc::new(Remembered::default()), Arc::new(Recent::default()));
     let of_replay = Arc::clone(&remembered);
     metrics.ask_replay_entries(move || of_replay.assertions.entries(now()));
-    let judging = judging(CountedMemory { remembered: Arc::clone(&remembered), metrics: Arc::clone(&metrics) });
+    let shared = config.replay.as_ref().map(Shared::new).transpose()?.map(Arc::new);
+    let waits = shared.is_some();
+    let memory = CountedMemory { remembered: Arc::clone(&remembered), shared, metrics: Arc::clone(&metrics) };
+    let judging = judging(memory);
 
     let capture = match &config.capture {
         Some(settings) => {
@@ -148,11 +151,10 @@ async fn start_all(
         }
         None => None,
     };
-    let unchanging =
-        Unchanging { listen: config.listen.clone(), format: config.log.format, capture: config.capture.clone() };
+    let unchanging = Unchanging::of(&config);
     let (listen, level, files) = (config.listen.clone(), config.log.level, config.files.clone());
-    let (settings, inspector) =
-        terms(config, Some(reverse_address), descriptors::within(Bounds::default()), &judging, &metrics)?;
+    let bounds = descriptors::within(if waits { memory::waiting(Bounds::default()) } else { Bounds::default() });
+    let (settings, inspector) = terms(config, Some(reverse_address), bounds, &judging, &metrics)?;
     let (of_proxy, kept_verdicts) = (Arc::clone(&metrics), Arc::clone(&recent));
     let proxy = Proxy::new(settings, inspector, remembered, now, of_proxy, kept_verdicts, capture.clone())?;
     let proxy = Arc::new(proxy);
@@ -371,6 +373,9 @@ pub enum AppError {
     /// The capture cannot be written.
     #[error("`capture.file`: {0}")]
     Capture(#[from] CaptureError),
+    /// The store that proxies share cannot be used.
+    #[error("`replay.store`: {0}")]
+    Replay(#[from] SharedError),
     /// The upstream cannot be used.
     #[error("`upstream`: {0}")]
     Upstream(#[from] UpstreamError),

@@ -9,6 +9,7 @@ mod problem;
 mod published;
 mod quantity;
 mod read;
+mod replay;
 mod resolve;
 mod sections;
 mod told;
@@ -49,6 +50,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// The file of verdicts.
     pub capture: Option<crate::capture::Settings>,
+    /// The store of used assertions that several proxies share.
+    pub replay: Option<crate::replay::Settings>,
     /// The log.
     pub log: Log,
     /// Live Microsoft Graph.

@@ -59,6 +59,7 @@ pub struct Metrics {
     upstream_durations: Vec<Histogram>,
     replay_entries: IntGauge,
     replay_full: IntCounter,
+    replay_store_errors: IntCounter,
     /// Asked at every scrape: assertions end without anybody asking.
     remembered: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
     capture_dropped: IntCounter,
@@ -122,10 +123,8 @@ impl Metrics {
         let outcomes = CLASSES.into_iter().chain(["error"]);
         let panics = opts("panics_total", "Panics caught while judging: each is a fault of this program.");
         let panics = register(&registry, IntCounter::with_opts(panics)?)?;
-        // the store in memory never fails: the series is there for those who compare instances
-        let store_errors =
-            opts("replay_store_errors_total", "Questions that the store of used assertions did not answer.");
-        register(&registry, IntCounter::with_opts(store_errors)?)?;
+        let errors = opts("replay_store_errors_total", "Questions that the store of used assertions did not answer.");
+        let replay_store_errors = register(&registry, IntCounter::with_opts(errors)?)?;
         let ready =
             register(&registry, IntGauge::with_opts(opts("ready", "1 when configured, bound and not draining."))?)?;
         let build = gauges("build_info", "1, with what was built.", &["version", "revision"])?;
@@ -158,6 +157,7 @@ impl Metrics {
                     "Assertions that could not be remembered, for want of room.",
                 ))?,
             )?,
+            replay_store_errors,
             remembered: OnceLock::new(),
             capture_dropped: register(
                 &registry,
@@ -306,6 +306,11 @@ impl Metrics {
     /// Counts an assertion that could not be remembered.
     pub fn replay_full(&self) {
         self.replay_full.inc();
+    }
+
+    /// Counts an assertion that the shared store was not asked for.
+    pub fn replay_store_error(&self) {
+        self.replay_store_errors.inc();
     }
 
     /// Counts lines of the capture that are lost.
