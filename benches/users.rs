@@ -16,11 +16,20 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use documents::{Key, Wish, form, judge, now, response};
+use jiff::Timestamp;
 use samlgate::inspect::{Effort, Posted};
+use samlgate::lab;
+use samlgate::proxy::{Authority, ServerCertificate};
+use samlgate::source::graph::{Access, Credential, Graph, Patience};
+use samlgate::source::{Bounds, Client, Url};
 use samlgate::tenant::{Directory, Lookup, diagnose};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// Times that each is measured.
 const ROUNDS: usize = 3;
+/// Any application will do.
+const CLIENT: &str = "00000000-0000-4000-8000-00000000c11e";
 const GOALS: &str = "must, for 1,000,000 users: load < 3 s, kept < 160 MB, look-up < 1 µs";
 
 /// What is allocated now, and the most that was.
@@ -69,6 +78,48 @@ fn main() {
         }
     }
     println!("\n{GOALS}");
+    println!("\nBy the pages of a fake Graph in the same process, over TLS:\n");
+    println!("| users | pages | until all are there s | kept MB | at most MB |");
+    println!("|---|---|---|---|---|");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    for count in sizes {
+        println!("{}", runtime.block_on(by_pages(*count)));
+    }
+}
+
+/// What the first look at a tenant costs that has so many users.
+async fn by_pages(count: usize) -> String {
+    let hosts = ["localhost".to_owned()];
+    let created = Authority::create(&hosts, Timestamp::now(), 4).unwrap();
+    let authority = Authority::from_pem(created.certificate.as_bytes(), created.key.as_bytes()).unwrap();
+    let root = authority.certificate().to_vec();
+    let certificate = ServerCertificate::minted(authority, hosts.to_vec(), Timestamp::now).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = Url::parse(&format!("https://localhost:{}", listener.local_addr().unwrap().port())).unwrap();
+    let mut fake =
+        lab::Graph::new(Vec::new(), lab::People::default().and_made_up(count, "domain.company"), Timestamp::now);
+    fake.tls = true;
+    let page_size = fake.page_size;
+    let (_stop, stops) = watch::channel(false);
+    tokio::spawn(lab::serve(listener, Some(certificate.config()), Arc::new(fake) as _, stops));
+    let access = Access {
+        tenant: "domain.company".to_owned(),
+        client_id: CLIENT.to_owned(),
+        credential: Credential::secret("lab").unwrap(),
+        login: here.clone(),
+        endpoint: here,
+    };
+    let client = Client::new(&[root], Bounds::default()).unwrap();
+    let mut graph = Graph::new(client, access, Patience::default(), Timestamp::now);
+    let before = LIVE.load(Ordering::Relaxed);
+    MOST.store(before, Ordering::Relaxed);
+    let begun = Instant::now();
+    let directory = graph.users().await.unwrap();
+    let (seconds, most) = (begun.elapsed().as_secs_f64(), MOST.load(Ordering::Relaxed) - before);
+    assert_eq!(directory.len(), count);
+    let kept = LIVE.load(Ordering::Relaxed) - before;
+    let mega = |bytes: usize| bytes as f64 / 1e6;
+    format!("| {count} | {} | {seconds:.2} | {:.0} | {:.0} |", count.div_ceil(page_size), mega(kept), mega(most))
 }
 
 fn id(number: usize) -> String {

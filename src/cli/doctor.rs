@@ -74,7 +74,11 @@ pub(super) fn run(arguments: &DoctorArguments, terminal: &Terminal) -> Result<En
         let xml = junit::render(&examined, show).map_err(|error| cannot(&error))?;
         std::fs::write(file, xml).map_err(|error| cannot(&error))?;
     }
-    let out = if arguments.json { objects(&examined, show) } else { pages(&examined, show, !arguments.capture.is_empty(), terminal) };
+    let out = if arguments.json {
+        objects(&examined, show)
+    } else {
+        pages(&examined, show, !arguments.capture.is_empty(), terminal)
+    };
     terminal::print_all(&out)?;
     let well = examined.iter().all(|examined| examined.found.is_empty());
     Ok(if well { Ending::Well } else { Ending::Wanting })

@@ -124,6 +124,7 @@ impl Metrics {
         let panics = opts("panics_total", "Panics caught while judging: each is a fault of this program.");
         let panics = register(&registry, IntCounter::with_opts(panics)?)?;
         let errors = opts("replay_store_errors_total", "Questions that the store of used assertions did not answer.");
+        let full = opts("replay_full_total", "Assertions that could not be remembered, for want of room.");
         let replay_store_errors = register(&registry, IntCounter::with_opts(errors)?)?;
         let ready =
             register(&registry, IntGauge::with_opts(opts("ready", "1 when configured, bound and not draining."))?)?;
@@ -150,13 +151,7 @@ impl Metrics {
                 &registry,
                 IntGauge::with_opts(opts("replay_entries", "Assertions that are remembered."))?,
             )?,
-            replay_full: register(
-                &registry,
-                IntCounter::with_opts(opts(
-                    "replay_full_total",
-                    "Assertions that could not be remembered, for want of room.",
-                ))?,
-            )?,
+            replay_full: register(&registry, IntCounter::with_opts(full)?)?,
             replay_store_errors,
             remembered: OnceLock::new(),
             capture_dropped: register(
