@@ -1,6 +1,7 @@
 //! The configuration: TOML as written, resolved into what the program runs on.
 
 mod capture;
+mod connect;
 mod federation;
 mod file;
 mod graph;
@@ -19,7 +20,7 @@ use std::path::Path;
 
 use crate::inspect::Judge;
 use crate::observe::{LogFormat, LogLevel, Source};
-use crate::proxy::{Intercept, Mode, ServerCertificate, Upstream};
+use crate::proxy::{Intercept, Mode, ServerCertificate, Tunnelled, Upstream, Users};
 use crate::tenant::Sources;
 
 pub use graph::Graph;
@@ -43,6 +44,10 @@ pub struct Config {
     pub listen: Listen,
     /// What is looked at.
     pub intercept: Intercept,
+    /// Where the explicit proxy tunnels to.
+    pub tunnels: Vec<Tunnelled>,
+    /// Who may use the explicit proxy; everybody, where none are given.
+    pub users: Option<Users>,
     /// The certificate that browsers are shown.
     pub certificate: Option<ServerCertificate>,
     /// Where everything goes.
@@ -72,6 +77,8 @@ pub struct Listen {
     pub reverse: Option<SocketAddr>,
     /// Whether that listener speaks TLS.
     pub tls: bool,
+    /// As an explicit proxy.
+    pub connect: Option<SocketAddr>,
     /// For metrics and health.
     pub admin: SocketAddr,
 }

@@ -15,7 +15,7 @@ use super::problem::Problems;
 use super::published::Documents;
 use super::read::FileRead;
 use super::{Config, Listen, Log};
-use super::{capture, graph};
+use super::{capture, connect, graph};
 use crate::inspect::Judge;
 use crate::proxy::{Authority, Intercept, ServerCertificate, TlsError, Upstream};
 
@@ -45,8 +45,9 @@ pub(super) fn resolve(
     notes.extend(untold.map(|why| format!("[graph]: {why}: what else is written counts")));
     let (federations, evidence) =
         Federations::resolve(&file.federation, documents, (told, untold), folder, problems, &mut notes);
-    let listen = listen(&file.listen, problems);
     let (intercept, hosts) = intercept(&file.intercept, problems);
+    let explicit = connect::resolve(&file.listen, &file.intercept, &hosts, folder, problems, &mut notes);
+    let listen = listen(&file.listen, explicit.address, problems);
     let certificate = certificate(&file.tls, &hosts, folder, problems, &mut notes);
     let upstream = upstream(&file.upstream, folder, problems);
     let capture =
@@ -74,6 +75,8 @@ pub(super) fn resolve(
         pass_unjudged: file.intercept.pass_unjudged.unwrap_or(true),
         listen,
         intercept,
+        tunnels: explicit.tunnels,
+        users: explicit.users,
         certificate,
         upstream,
         capture,
@@ -136,21 +139,16 @@ impl Folder {
 /// What may be written, and what this version of `serve` would not do.
 fn not_served(file: &File) -> Vec<&'static str> {
     let replay_elsewhere = file.replay.store.as_ref().is_some_and(|store| !store.value.is("memory"));
-    [(file.listen.connect.is_some(), "listen.connect"), (replay_elsewhere, "replay.store")]
-        .into_iter()
-        .filter_map(|(written, key)| written.then_some(key))
-        .collect()
+    if replay_elsewhere { vec!["replay.store"] } else { Vec::new() }
 }
 
-fn listen(table: &ListenTable, problems: &mut Problems<'_>) -> Listen {
+fn listen(table: &ListenTable, connect: Option<SocketAddr>, problems: &mut Problems<'_>) -> Listen {
     let reverse = table.reverse.as_ref().and_then(|reverse| address("listen.reverse", reverse, problems));
-    // accepted for a version to come, and checked today
-    let _ = table.connect.as_ref().and_then(|connect| address("listen.connect", connect, problems));
     let admin = table.admin.as_ref().and_then(|admin| address("listen.admin", admin, problems));
-    Listen { reverse, tls: table.tls.unwrap_or(true), admin: admin.unwrap_or(ADMIN) }
+    Listen { reverse, tls: table.tls.unwrap_or(true), connect, admin: admin.unwrap_or(ADMIN) }
 }
 
-fn address(key: &str, written: &Located<String>, problems: &mut Problems<'_>) -> Option<SocketAddr> {
+pub(super) fn address(key: &str, written: &Located<String>, problems: &mut Problems<'_>) -> Option<SocketAddr> {
     let address = written.value.parse().ok();
     if address.is_none() {
         let cause =
