@@ -19,6 +19,15 @@ fn the_key_is_for_its_owner_alone_and_nothing_is_overwritten() {
     let said = ca(folder.path(), &[]).code(0).get_output().stdout.clone();
     let said = String::from_utf8(said).unwrap();
     assert!(said.contains("login.microsoftonline.com") && said.contains("SHA-256"), "{said}");
+    // each way in has its way out
+    for (trust, distrust) in [
+        ("nssdb -A ", "nssdb -D "),
+        ("-addstore Root ", "-delstore Root "),
+        ("add-trusted-cert", "delete-certificate"),
+        ("sudo cp ", "sudo rm "),
+    ] {
+        assert!(said.contains(trust) && said.contains(distrust), "{trust}: {said}");
+    }
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     let (certificate, key) = (read("ca.pem"), read("ca.key"));
     assert!(certificate.starts_with("-----BEGIN CERTIFICATE-----") && key.starts_with("-----BEGIN PRIVATE KEY-----"));
