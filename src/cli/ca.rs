@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &CaArguments, terminal: &Terminal) -> Result<Ending
         certificate.thumbprint_sha256(),
         name(&key_file),
         escape::line(&arguments.host.join(", ")),
-        trusting(&escape::line(&certificate_file.display().to_string()), &certificate.thumbprint().to_string()),
+        trusting(&escape::line(&certificate_file.display().to_string()), &certificate.thumbprint()),
     );
     terminal::print_all(&out)?;
     Ok(Ending::Well)
