@@ -10,7 +10,6 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, Head
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use super::answers::Answers;
@@ -22,6 +21,7 @@ use super::forward::{Failure, UpstreamError};
 use super::judging::{Decision, Inspector, Judging};
 use super::route::{Way, route};
 use super::terms::{InForce, Terms};
+use super::tunnel::Tunnels;
 use super::{Bounds, Mode, ServerCertificate, Settings, answer, headers, target};
 use crate::capture::Capture;
 use crate::observe::{InFlight, Listener, Metrics, Recent, Route, UpstreamFailure};
@@ -51,8 +51,7 @@ pub struct Proxy {
     terms: InForce,
     bounds: Bounds,
     crowd: Crowd,
-    /// One permit a tunnel.
-    tunnels: Arc<Semaphore>,
+    tunnels: Tunnels,
     judging: Arc<Judging>,
     answers: Arc<Answers>,
     budget: Budget,
@@ -87,7 +86,7 @@ impl Proxy {
             budget: Budget::new(bounds.buffered_bytes.max(least(&settings)), settings.body_bytes),
             terms: InForce::new(Terms::new(settings, inspector)?),
             crowd: Crowd::new(bounds.connections),
-            tunnels: Arc::new(Semaphore::new(bounds.tunnels)),
+            tunnels: Tunnels::new(bounds.tunnels),
             bounds,
             metrics,
         })
@@ -141,9 +140,9 @@ impl Proxy {
         &self.crowd
     }
 
-    /// Room for one more tunnel, if there is any.
-    pub(super) fn room_for_a_tunnel(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.tunnels).try_acquire_owned().ok()
+    /// The room that there is for tunnels.
+    pub(super) fn tunnels(&self) -> &Tunnels {
+        &self.tunnels
     }
 
     /// Whether only those may CONNECT who are known.

@@ -11,7 +11,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf, copy_bidirectional_with_sizes};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::crowd::{Open, Present};
 use super::ourselves::{Ourselves, is_of_this_machine};
@@ -23,6 +23,38 @@ use crate::observe::{Direction, Metrics, TunnelFailure, TunnelOpen};
 /// Bytes that are copied at once, either way.
 const PIECE: usize = 8 * 1024;
 
+/// Names that are asked for at one time: each keeps a thread, and whoever judges needs some as well.
+const LOOKUPS: usize = 16;
+
+/// The room that there is for tunnels.
+pub(super) struct Tunnels {
+    /// One permit a tunnel.
+    room: Arc<Semaphore>,
+    /// One permit a question, until it is answered, whether or not somebody still waits for that.
+    lookups: Arc<Semaphore>,
+}
+
+impl Tunnels {
+    pub(super) fn new(tunnels: usize) -> Self {
+        Self { room: Arc::new(Semaphore::new(tunnels)), lookups: Arc::new(Semaphore::new(LOOKUPS)) }
+    }
+
+    fn room(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.room).try_acquire_owned().ok()
+    }
+
+    async fn look_up(&self, (host, port): (&str, u16)) -> Option<Vec<SocketAddr>> {
+        let asking = Arc::clone(&self.lookups).acquire_owned().await.ok()?;
+        let host = host.to_owned();
+        let asked = tokio::spawn(async move {
+            let found = tokio::net::lookup_host((host, port)).await;
+            drop(asking);
+            found.map(Iterator::collect)
+        });
+        asked.await.ok()?.ok()
+    }
+}
+
 /// A tunnel that is open on its far side.
 pub(super) struct Tunnel {
     far: TcpStream,
@@ -33,11 +65,11 @@ pub(super) struct Tunnel {
 /// Opens the far side.
 pub(super) async fn open(to: &Tunnelled, proxy: &Proxy) -> Result<Tunnel, TunnelFailure> {
     let metrics = proxy.metrics();
-    let room = proxy.room_for_a_tunnel().ok_or(TunnelFailure::Full);
     let opened = async {
-        let room = room?;
+        let room = proxy.tunnels().room().ok_or(TunnelFailure::Full)?;
         let patience = proxy.bounds().connect;
-        let far = tokio::time::timeout(patience, connect(to, &proxy.terms().settings.ours, patience)).await;
+        let ours = &proxy.terms().settings.ours;
+        let far = tokio::time::timeout(patience, connect(to, proxy.tunnels(), ours, patience)).await;
         Ok((far.unwrap_or(Err(TunnelFailure::Timeout))?, room))
     };
     match opened.await {
@@ -64,13 +96,17 @@ fn hint(failure: TunnelFailure) -> &'static str {
 }
 
 /// Asks for the name once, looks at every address of the answer, and connects to those that it looked at.
-async fn connect(to: &Tunnelled, ours: &Ourselves, patience: Duration) -> Result<TcpStream, TunnelFailure> {
+async fn connect(
+    to: &Tunnelled,
+    tunnels: &Tunnels,
+    ours: &Ourselves,
+    patience: Duration,
+) -> Result<TcpStream, TunnelFailure> {
     let addresses: Vec<SocketAddr> = match to.address() {
         // what the operator wrote is meant, be it this machine
         Some(address) => vec![address],
         None => {
-            let found: Vec<_> =
-                tokio::net::lookup_host(to.place()).await.map_err(|_| TunnelFailure::Resolve)?.collect();
+            let found = tunnels.look_up(to.place()).await.ok_or(TunnelFailure::Resolve)?;
             // one such address among others is a trick, not a way round
             if found.iter().any(|found| is_forbidden(found.ip())) {
                 return Err(TunnelFailure::Forbidden);
