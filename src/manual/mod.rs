@@ -1,4 +1,4 @@
-//! The manual: what is checked, how the proxy is run and Graph is asked, what is kept out, bounded, kept private and captured, what the lab is, what it costs.
+//! The manual: what is checked, how the proxy is run, browsers are pointed at it and Graph is asked, what is kept out, bounded, kept private and captured, what the lab is, what it costs.
 
 #[doc = include_str!("checks.md")]
 pub mod checks {}
@@ -8,6 +8,9 @@ pub mod preflight {}
 
 #[doc = include_str!("operation.md")]
 pub mod operation {}
+
+#[doc = include_str!("connect.md")]
+pub mod connect {}
 
 #[doc = include_str!("graph.md")]
 pub mod graph {}
