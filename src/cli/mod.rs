@@ -19,6 +19,11 @@ mod junit;
 mod lab;
 mod lab_args;
 mod lab_graph;
+mod load;
+mod load_args;
+mod load_live;
+mod load_report;
+mod load_signers;
 mod mint;
 mod new_file;
 mod ordered;
@@ -97,6 +102,7 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Ending, Trouble> {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, terminal),
         Command::Mint(arguments) => mint::run(&arguments, terminal),
+        Command::Load(arguments) => load::run(&arguments, terminal),
         Command::Lab(command) => lab::run(&command, terminal),
         Command::Ca(arguments) => ca::run(&arguments, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
