@@ -1,5 +1,6 @@
 //! A load on its way: threads that sign, threads that send, a clock, and one who adds up what they count.
 
+mod admin;
 mod connection;
 mod counted;
 mod pacer;
@@ -10,6 +11,7 @@ mod worker;
 pub use signer::Minting;
 pub use target::{Reach, Target, TargetError};
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -18,8 +20,7 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::MissedTickBehavior;
 
-use crate::load::{Plan, Tally, Timeline};
-use crate::mint::MintError;
+use crate::load::{Case, Plan, Tally, Timeline, exposition};
 use signer::{Numbers, Work};
 use worker::{Counting, STREAMS, Ways, Worker};
 
@@ -58,11 +59,15 @@ pub struct Job {
     pub timeout: Duration,
     /// The beginning, of which times do not count.
     pub warm_up: Duration,
+    /// Where metrics are served while it runs.
+    pub admin: Option<SocketAddr>,
 }
 
 /// What is going on.
 #[derive(Debug, Clone, Copy)]
 pub enum Progress<'a> {
+    /// Metrics are served there.
+    Listening(SocketAddr),
     /// So many of these are signed.
     Signing(u64, u64),
     /// A second is over.
@@ -105,9 +110,9 @@ pub enum DriveError {
     /// The system gives no threads.
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
-    /// A case cannot be made.
-    #[error("`{0}` cannot be made: {1}")]
-    Case(&'static str, MintError),
+    /// The place for metrics is taken.
+    #[error("{0} cannot be listened on: {1}")]
+    Admin(SocketAddr, std::io::Error),
 }
 
 /// Makes a load; blocks until it is over, or until SIGINT. `told` is called by the way.
@@ -132,6 +137,7 @@ struct Driver {
     stop: Arc<AtomicBool>,
     limit: u64,
     supplies: Vec<(Numbers, mpsc::Receiver<signer::Signed>)>,
+    shown: admin::Shown,
 }
 
 impl Driver {
@@ -153,10 +159,15 @@ impl Driver {
             let ahead = (job.pool / workers).max(2 * signers);
             supplies.push((numbers, signer::start(&minting, numbers, signers, ahead, &work)?));
         }
-        Ok(Self { job, minting, work, stop: Arc::default(), limit, supplies })
+        Ok(Self { job, minting, work, stop: Arc::default(), limit, supplies, shown: admin::Shown::default() })
     }
 
     async fn run(mut self, mut told: impl FnMut(&Progress<'_>)) -> Result<Driven, DriveError> {
+        if let Some(address) = self.job.admin {
+            self.show(&Tally::default(), 0);
+            let served = admin::serve(address, self.shown.clone()).await;
+            told(&Progress::Listening(served.map_err(|error| DriveError::Admin(address, error))?));
+        }
         let filled = self.fill(&mut told).await;
         let start = Instant::now() + ASIDE;
         let begun = Timestamp::now() + ASIDE;
@@ -184,6 +195,14 @@ impl Driver {
         let interrupted = self.stop.load(Ordering::Relaxed);
         let sending = if interrupted { took.min(sending) } else { sending };
         Ok(Driven { begun, took, sending, tally, timeline, signing_micros: self.work.micros(), interrupted })
+    }
+
+    /// Shows to Prometheus what was counted.
+    fn show(&self, so_far: &Tally, in_flight: u64) {
+        if self.job.admin.is_some() {
+            let cases: Vec<_> = self.minting.script.cases().into_iter().map(Case::as_str).collect();
+            self.shown.set(exposition(so_far, &cases, in_flight));
+        }
     }
 
     /// Waits until as much is signed as was asked for; false when it was told to stop.
@@ -300,6 +319,7 @@ impl Driver {
             so_far.add(&pending);
             timeline.add(second, &pending);
             let in_flight = workers.iter().map(|worker| worker.counted.in_flight.load(Ordering::Relaxed)).sum();
+            self.show(&so_far, in_flight);
             told(&Progress::Second { second, begun, counted: &pending, so_far: &so_far, in_flight });
             pending = Tally::default();
             second += 1;

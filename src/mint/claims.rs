@@ -1,5 +1,7 @@
 //! What a minted response says, and who it says it of.
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Errand, MintError, Minter};
@@ -39,10 +41,15 @@ impl Person {
         users.filter_map(|user| Self::of(&user)).take(most).collect()
     }
 
-    /// Those whose sign-ins are sound, at most so many.
+    /// Those whose sign-ins are sound, at most so many: enabled, at home, and the only ones with their ImmutableId.
     pub(super) fn sound(federation: &Federation, most: usize) -> Vec<Self> {
-        let users = federation.users.iter().flat_map(|users| users.users());
-        let sound = users.filter(|user| is_enabled(user) && is_at_home(federation, user));
+        let users = || federation.users.iter().flat_map(|users| users.users());
+        let mut holders: HashMap<&str, u32> = HashMap::new();
+        for id in users().filter_map(|user| user.immutable_id) {
+            *holders.entry(id).or_default() += 1;
+        }
+        let alone = |user: &User<'_>| user.immutable_id.is_some_and(|id| holders.get(id) == Some(&1));
+        let sound = users().filter(|user| is_enabled(user) && is_at_home(federation, user) && alone(user));
         sound.filter_map(|user| Self::of(&user)).take(most).collect()
     }
 

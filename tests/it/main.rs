@@ -22,6 +22,7 @@ mod lab;
 mod lab_commands;
 #[cfg(feature = "oracles")]
 mod libxml2;
+mod load;
 mod manual;
 mod mint;
 mod mint_command;
