@@ -46,7 +46,10 @@ fn main() {
         let at = arguments.iter().position(|argument| argument == wanted)?;
         arguments.get(at + 1).map(String::as_str)
     };
-    if !has("--role") && !has("--core") && let Some([load, contestant]) = cores() {
+    if !has("--role")
+        && !has("--core")
+        && let Some([load, contestant]) = cores()
+    {
         let mut again = on(Some(&load), &std::env::current_exe().unwrap());
         again.args(&arguments[1..]).args(["--core", &contestant]);
         return assert!(again.status().unwrap().success());

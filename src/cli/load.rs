@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::Ending;
 use super::load_args::{Http, LoadArguments, LoadCommand, PaceArguments, RunArguments};
+use super::load_capture;
 use super::load_live::Live;
+use super::load_merge;
 use super::load_report;
 use super::load_signers::{self, Signers};
 use super::terminal::{self, Terminal, Trouble};
@@ -27,6 +29,8 @@ pub(super) fn run(arguments: &LoadArguments, terminal: &Terminal) -> Result<Endi
             terminal::print_all(&(text + "\n"))?;
             Ok(Ending::Well)
         }
+        Some(LoadCommand::Merge(arguments)) => load_merge::run(arguments, terminal),
+        Some(LoadCommand::Capture(arguments)) => load_capture::run(arguments, terminal),
         None => {
             let (model, words) = model(&arguments.pace);
             let asked = Asked {
@@ -125,17 +129,18 @@ pub(super) fn load(asked: Asked<'_>, run: &RunArguments, terminal: &Terminal) ->
         threads,
         timeout: run.timeout,
         warm_up: run.warm_up,
+        admin: run.admin,
     };
-    let files = load_report::Files::create(run)?;
+    let mut files = load_report::Files::create(&run.outputs, run.hdr.as_deref())?;
     let driven = {
-        let mut live = Live::new(terminal, &job, files.hdr()?);
+        let mut live = Live::new(terminal, &job, files.hdr());
         let driven = drive::drive(job, |progress: &Progress<'_>| live.show(progress));
         live.end()?;
         driven.map_err(|error| Trouble::new(error.to_string()))?
     };
-    let report = report(driven, target.url(), settings, asked_rate, &Threshold::all(run.fail_if.clone()));
+    let report = report(driven, target.url(), settings, asked_rate, &Threshold::all(run.outputs.fail_if.clone()));
     files.write(&report)?;
-    load_report::print(&report, terminal)?;
+    load_report::print(&report, files.before(), terminal)?;
     ending(&report)
 }
 

@@ -1,5 +1,6 @@
 //! The arguments of `load` as written.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,6 +33,10 @@ pub(super) struct LoadArguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum LoadCommand {
+    /// Join the reports of several generators
+    Merge(MergeArguments),
+    /// Make the sign-ins of a capture anew, when they came
+    Capture(Box<CaptureArguments>),
     /// Print the JSON schema of a report
     Schema,
 }
@@ -120,16 +125,63 @@ pub(super) struct RunArguments {
     /// Leave out the times of the first sign-ins; their verdicts count
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration, help_heading = "What is said of it")]
     pub(super) warm_up: Duration,
-    /// Fail for this, as p99>50ms, rate<950, error_rate>1% or false_rejects>5; repeatable. False accepts always fail; false rejects
-    /// and errors do unless they are named
-    #[arg(long, value_name = "MEASURE", value_parser = threshold, help_heading = "What is said of it")]
-    pub(super) fail_if: Vec<Threshold>,
-    /// Write the report as JSON
-    #[arg(long, value_name = "FILE", help_heading = "What is said of it")]
-    pub(super) json: Option<PathBuf>,
+    /// Serve metrics for Prometheus while it runs; port 0 is a free one
+    #[arg(long, value_name = "ADDRESS", help_heading = "What is said of it")]
+    pub(super) admin: Option<SocketAddr>,
     /// Write the latencies of each second as a log of HdrHistogram
     #[arg(long, value_name = "FILE", help_heading = "What is said of it")]
     pub(super) hdr: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) outputs: OutputArguments,
+}
+
+/// What is said of a load.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is said of it")]
+pub(super) struct OutputArguments {
+    /// Fail for this, as p99>50ms, rate<950, error_rate>1% or false_rejects>5; repeatable. False accepts always fail; false rejects
+    /// and errors do unless they are named
+    #[arg(long, value_name = "MEASURE", value_parser = threshold)]
+    pub(super) fail_if: Vec<Threshold>,
+    /// Write the report as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Write the report as one page with drawings
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// Compare with the JSON report of a load before
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
+}
+
+/// Join the reports of several generators of one load: numbers are added, histograms joined, nothing is averaged.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: samlgate load merge --html load.html shard-1.json shard-2.json")]
+pub(super) struct MergeArguments {
+    /// Reports of `load --json`
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) reports: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) outputs: OutputArguments,
+}
+
+/// Make the sign-ins of a capture anew: which case came when, and nothing of what was in it.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: samlgate load capture verdicts.jsonl --to https://localhost:8443/login.srf --config samlgate.toml --key idp.pem"
+)]
+pub(super) struct CaptureArguments {
+    /// Files that `serve` wrote for [capture]
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) captures: Vec<PathBuf>,
+    /// Where sign-ins are posted
+    #[arg(long, value_name = "URL")]
+    pub(super) to: String,
+    /// Times as fast as it was recorded
+    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = speed)]
+    pub(super) speed: f64,
+    #[command(flatten)]
+    pub(super) run: RunArguments,
 }
 
 /// A version of HTTP.
@@ -146,6 +198,11 @@ pub(super) enum Http {
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate: &f64| *rate > 0.0 && *rate <= MOST);
     rate.ok_or_else(|| "expected sign-ins a second, as 200 or 0.5".to_owned())
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| (0.001..=1000.0).contains(speed));
+    speed.ok_or_else(|| "expected a factor from 0.001 to 1000".to_owned())
 }
 
 fn stages(text: &str) -> Result<(String, Plan), String> {

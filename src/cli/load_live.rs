@@ -43,6 +43,7 @@ impl<'a> Live<'a> {
     /// Shows what is going on.
     pub(super) fn show(&mut self, progress: &Progress<'_>) {
         match progress {
+            Progress::Listening(address) => self.terminal.talk(&format!("metrics   http://{address}/metrics\n")),
             Progress::Signing(done, wanted) => {
                 let text = format!("signing ahead: {done} of {wanted}");
                 match &self.bar {

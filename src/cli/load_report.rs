@@ -3,62 +3,70 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::load_args::RunArguments;
+use super::load_args::OutputArguments;
+use super::load_merge;
 use super::terminal::{self, Paint, Terminal, Tone, Trouble};
-use crate::load::{Counts, Latencies, Report, Totals};
+use crate::load::{Counts, Latencies, Report, Totals, page};
 
-/// The files that were asked for, all of which can be written.
+/// The files that were asked for, all of which can be written, and the report of a load before.
 pub(super) struct Files {
     json: Option<PathBuf>,
-    hdr: Option<PathBuf>,
+    html: Option<PathBuf>,
+    hdr: Option<File>,
+    before: Option<Report>,
 }
 
 impl Files {
     /// Makes the files, so that nobody learns after an hour that one cannot be written.
-    pub(super) fn create(run: &RunArguments) -> Result<Self, Trouble> {
-        for file in [&run.json, &run.hdr].into_iter().flatten() {
-            File::create(file).map_err(|error| cannot(file, &error))?;
+    pub(super) fn create(outputs: &OutputArguments, hdr: Option<&Path>) -> Result<Self, Trouble> {
+        let before = outputs.baseline.as_deref().map(load_merge::read).transpose()?;
+        let create = |file: &Path| File::create(file).map_err(|error| cannot(file, &error));
+        for file in [&outputs.json, &outputs.html].into_iter().flatten() {
+            create(file)?;
         }
-        Ok(Self { json: run.json.clone(), hdr: run.hdr.clone() })
+        let hdr = hdr.map(create).transpose()?;
+        Ok(Self { json: outputs.json.clone(), html: outputs.html.clone(), hdr, before })
     }
 
     /// The log of latencies, ready to be written.
-    pub(super) fn hdr(&self) -> Result<Option<File>, Trouble> {
-        self.hdr.as_ref().map(|file| File::create(file).map_err(|error| cannot(file, &error))).transpose()
+    pub(super) fn hdr(&mut self) -> Option<File> {
+        self.hdr.take()
+    }
+
+    /// The report of the load before.
+    pub(super) fn before(&self) -> Option<&Report> {
+        self.before.as_ref()
     }
 
     /// Writes the report.
     pub(super) fn write(&self, report: &Report) -> Result<(), Trouble> {
+        let write = |file: &Path, text: String| std::fs::write(file, text).map_err(|error| cannot(file, &error));
         if let Some(file) = &self.json {
-            write_json(file, report)?;
+            write(file, serde_json::to_string_pretty(report).unwrap_or_default() + "\n")?;
+        }
+        if let Some(file) = &self.html {
+            write(file, page(report, self.before()))?;
         }
         Ok(())
     }
-}
-
-/// Writes a report as JSON.
-pub(super) fn write_json(file: &Path, report: &Report) -> Result<(), Trouble> {
-    let text = serde_json::to_string_pretty(report).unwrap_or_default();
-    std::fs::write(file, text + "\n").map_err(|error| cannot(file, &error))
 }
 
 fn cannot(file: &Path, error: &std::io::Error) -> Trouble {
     Trouble::new(format!("{} cannot be written: {error}", file.display()))
 }
 
-/// Prints the report.
-pub(super) fn print(report: &Report, terminal: &Terminal) -> Result<(), Trouble> {
-    terminal::print_all(&text(report, terminal.paint)).map(|_| ())
+/// Prints the report, beside the one before.
+pub(super) fn print(report: &Report, before: Option<&Report>, terminal: &Terminal) -> Result<(), Trouble> {
+    let mut text = text(report, terminal.paint);
+    if let Some(before) = before {
+        text.push_str(&load_merge::changes(before, report, terminal.paint));
+    }
+    terminal::print_all(&text).map(|_| ())
 }
 
 fn text(report: &Report, paint: Paint) -> String {
-    let mut out = verdicts(report, paint);
-    out.push_str(&cases(report, paint));
-    out.push_str(&rates(report, paint));
-    out.push_str(&times(report, paint));
-    out.push_str(&errors(report, paint));
-    out.push_str(&thresholds(report, paint));
-    out
+    let parts = [verdicts, cases, rates, times, errors, thresholds];
+    parts.map(|part| part(report, paint)).concat()
 }
 
 /// What was judged wrongly comes first.
@@ -95,7 +103,10 @@ fn cases(report: &Report, paint: Paint) -> String {
         let got: Vec<String> = got.iter().map(|(got, count)| format!("{} {count}", line(got))).collect();
         let well = counts.as_expected() == *sent;
         let got = paint.paint(if well { Tone::Good } else { Tone::Bad }, &got.join(", "));
-        out.push_str(&format!("{}  {sent:>9}  {expected:22}  {got}\n", paint.paint(Tone::Strong, &format!("{name:names$}"))));
+        out.push_str(&format!(
+            "{}  {sent:>9}  {expected:22}  {got}\n",
+            paint.paint(Tone::Strong, &format!("{name:names$}"))
+        ));
     }
     out
 }
@@ -104,7 +115,10 @@ fn rates(report: &Report, paint: Paint) -> String {
     let settings = &report.settings;
     let asked = match report.asked_rate {
         Some(asked) => format!("{asked:.1}/s asked, {:.1}/s reached", report.reached_rate),
-        None => format!("{:.1}/s reached by {} connections (closed: it waits with the target, and hides its stalls)", report.reached_rate, settings.connections),
+        None => format!(
+            "{:.1}/s reached by {} connections (closed: it waits with the target, and hides its stalls)",
+            report.reached_rate, settings.connections
+        ),
     };
     let mut out = format!("\nrate         {asked}, {:.1} s\n", report.seconds);
     for limit in &report.limits {

@@ -13,6 +13,9 @@ use crate::load::{Case, Expected, Picker, Script};
 use crate::mint::{Errand, Fault, Keys, Manner, Minter};
 use crate::proxy::Mode;
 
+/// Seeds that every reader of JSON keeps exactly.
+const SEEDS: u64 = (1 << 53) - 1;
+
 /// Who signs, and the names of the keys.
 pub(super) struct Signers {
     pub(super) minting: Minting,
@@ -20,12 +23,7 @@ pub(super) struct Signers {
 }
 
 /// Loads the keys, and finds out which cases can be made by them.
-pub(super) fn of(
-    config: &Config,
-    script: Script,
-    run: &RunArguments,
-    terminal: &Terminal,
-) -> Result<Signers, Trouble> {
+pub(super) fn of(config: &Config, script: Script, run: &RunArguments, terminal: &Terminal) -> Result<Signers, Trouble> {
     let now = Timestamp::now();
     let federation = signing::federation(&config.judge.federations, run.domain.as_deref())?;
     let known = run.key.iter().map(|file| signing::of_file(&federation, file, run.certificate.as_ref()));
@@ -37,7 +35,7 @@ pub(super) fn of(
     let seed = match run.seed {
         Some(seed) => seed,
         // another one each time: whoever remembers IDs must not have seen them
-        None => now.as_nanosecond().unsigned_abs() as u64 ^ u64::from(std::process::id()).rotate_left(48),
+        None => (now.as_microsecond().unsigned_abs() ^ u64::from(std::process::id()).rotate_left(32)) & SEEDS,
     };
     let minter = |key: &SigningKey| -> Result<Minter, Trouble> {
         let keys = Keys { current: key.clone(), expired: over.first().cloned(), stranger: Some(stranger.clone()) };
@@ -76,7 +74,8 @@ fn possible(script: Script, minter: &Minter, terminal: &Terminal) -> Result<Scri
     let mut left_out = Vec::new();
     for case in script.cases() {
         if let Err(error) = minter.mint(case.fault(), Timestamp::now(), Errand::default()) {
-            let hint = if case == Case::Fault(Fault::ExpiredCertificate) { "give its key by another --key" } else { "" };
+            let hint =
+                if case == Case::Fault(Fault::ExpiredCertificate) { "give its key by another --key" } else { "" };
             terminal.note(&format!("{} is left out: {error}", case.as_str()), hint);
             left_out.push(case);
         }

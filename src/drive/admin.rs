@@ -40,7 +40,9 @@ impl Shown {
         if !known {
             *response.status_mut() = StatusCode::NOT_FOUND;
         }
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
         response
     }
 }

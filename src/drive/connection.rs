@@ -81,7 +81,10 @@ pub(super) async fn open(target: &Target, traffic: &Arc<Traffic>) -> Result<Open
     Ok(Opened { sender: agreed(target, stream).await?, connect, tls })
 }
 
-async fn agreed(target: &Target, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Sender, Broken> {
+async fn agreed(
+    target: &Target,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<Sender, Broken> {
     let broken = |error: hyper::Error| Broken::new(Failure::Protocol, chain(&error));
     // what goes wrong with a connection is told by its answers
     if target.http2 {

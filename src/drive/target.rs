@@ -106,7 +106,9 @@ impl Target {
     /// Whether this is Microsoft's own sign-in, which is not there to be loaded.
     pub fn is_microsoft(&self) -> bool {
         let host = self.place.rsplit_once(':').map_or("", |(host, _)| host).trim_end_matches('.').to_ascii_lowercase();
-        MICROSOFT.iter().any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+        MICROSOFT
+            .iter()
+            .any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
     }
 }
 

@@ -3,8 +3,10 @@
 use super::{Counts, Tally};
 
 /// Upper bounds of latencies, in microseconds.
-const BOUNDS: [u64; 14] =
-    [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000, 30_000_000];
+const BOUNDS: [u64; 14] = [
+    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000,
+    30_000_000,
+];
 
 /// The text. Cases that come later are there from the start.
 pub fn exposition(tally: &Tally, cases: &[&'static str], in_flight: u64) -> String {
@@ -27,11 +29,9 @@ pub fn exposition(tally: &Tally, cases: &[&'static str], in_flight: u64) -> Stri
     }
     let held = tally.held_up;
     head(&mut out, "held_up_total", "counter", "Sign-ins that did not start when they were meant to.");
-    for (reason, count) in [
-        ("connections", held.by_connections),
-        ("signing", held.by_signing),
-        ("not_sent", held.not_sent),
-    ] {
+    for (reason, count) in
+        [("connections", held.by_connections), ("signing", held.by_signing), ("not_sent", held.not_sent)]
+    {
         out.push_str(&format!("samlgate_load_held_up_total{{reason=\"{reason}\"}} {count}\n"));
     }
     let connections = tally.connections;

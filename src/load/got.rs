@@ -201,12 +201,24 @@ mod tests {
         let held_back = Expected { rejected: true, code: None };
         let refused = format!("{}\n\nRequest: 1\nPredicted: none\n", answer::REFUSAL);
         for (status, body, of_sound, of_expired, of_held_back) in [
-            (200, "$Config={\"pgid\":\"KmsiInterrupt\"};", Weighed::AsExpected, Weighed::FalseAccept, Weighed::FalseAccept),
+            (
+                200,
+                "$Config={\"pgid\":\"KmsiInterrupt\"};",
+                Weighed::AsExpected,
+                Weighed::FalseAccept,
+                Weighed::FalseAccept,
+            ),
             (200, &page("500089"), Weighed::FalseReject, Weighed::AsExpected, Weighed::OtherCode),
             (200, &page("50074"), Weighed::AsExpected, Weighed::FalseAccept, Weighed::FalseAccept),
             (200, &page("90099"), Weighed::FalseReject, Weighed::OtherCode, Weighed::OtherCode),
             (403, &refused, Weighed::FalseReject, Weighed::OtherCode, Weighed::AsExpected),
-            (403, &refused.replace("none", "AADSTS500089"), Weighed::FalseReject, Weighed::AsExpected, Weighed::OtherCode),
+            (
+                403,
+                &refused.replace("none", "AADSTS500089"),
+                Weighed::FalseReject,
+                Weighed::AsExpected,
+                Weighed::OtherCode,
+            ),
             (200, "hello", Weighed::Unclear, Weighed::Unclear, Weighed::Unclear),
             (503, "busy", Weighed::Failed, Weighed::Failed, Weighed::Failed),
         ] {

@@ -143,7 +143,8 @@ impl Serialize for Latencies {
 impl<'de> Deserialize<'de> for Latencies {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let figures = Figures::deserialize(deserializer)?;
-        Self::decoded(&figures.histogram).ok_or_else(|| serde::de::Error::custom("expected a histogram of HdrHistogram"))
+        Self::decoded(&figures.histogram)
+            .ok_or_else(|| serde::de::Error::custom("expected a histogram of HdrHistogram"))
     }
 }
 
@@ -159,7 +160,11 @@ mod tests {
         let (mut one, mut other, mut both) = (Latencies::new(), Latencies::new(), Latencies::new());
         for micros in 1..20_000 {
             let time = Duration::from_micros(micros * micros);
-            if micros % 3 == 0 { one.record(time) } else { other.record(time) }
+            if micros % 3 == 0 {
+                one.record(time);
+            } else {
+                other.record(time);
+            }
             both.record(time);
         }
         one.add(&Latencies::decoded(&other.encoded()).unwrap());

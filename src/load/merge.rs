@@ -38,7 +38,8 @@ impl Report {
     fn add(&mut self, other: Self) {
         let end = |report: &Self| Some(seconds(&report.begun)? + report.seconds);
         let (begun, over) = (seconds(&self.begun), end(self));
-        if let (Some(begun), Some(over), Some(their), Some(theirs)) = (begun, over, seconds(&other.begun), end(&other)) {
+        if let (Some(begun), Some(over), Some(their), Some(theirs)) = (begun, over, seconds(&other.begun), end(&other))
+        {
             self.seconds = over.max(theirs) - begun.min(their);
             if their < begun {
                 self.begun = other.begun;
@@ -82,7 +83,9 @@ pub enum MergeError {
     #[error("expected a report of format {FORMAT}, got format {0}")]
     Format(u32),
     /// One generator twice.
-    #[error("shard {0} is there twice with the same seed: it is the same report, or a load whose IDs were posted twice")]
+    #[error(
+        "shard {0} is there twice with the same seed: it is the same report, or a load whose IDs were posted twice"
+    )]
     Twice(String),
     /// Not one load.
     #[error("expected reports of one target and one model, got another of {0}")]

@@ -109,7 +109,9 @@ fn divisor(one: u64, other: u64) -> u64 {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MixError {
     /// Nothing of this name.
-    #[error("expected `sound`, `replayed`, `all` or a fault, got `{0}`: `samlgate mint --list-faults` lists the faults")]
+    #[error(
+        "expected `sound`, `replayed`, `all` or a fault, got `{0}`: `samlgate mint --list-faults` lists the faults"
+    )]
     NoSuchCase(String),
     /// No weight.
     #[error("expected a whole number as weight, as in sound=95, got `{0}`")]
@@ -123,7 +125,7 @@ pub enum MixError {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use std::collections::HashMap;
 
@@ -138,7 +140,10 @@ mod tests {
         for case in of(7) {
             *counts.entry(case).or_default() += 1;
         }
-        assert_eq!((counts[&Case::Sound], counts[&Case::Fault(Fault::Expired)], counts[&Case::Replayed]), (950, 20, 10));
+        assert_eq!(
+            (counts[&Case::Sound], counts[&Case::Fault(Fault::Expired)], counts[&Case::Replayed]),
+            (950, 20, 10)
+        );
         assert_eq!(of(7), of(7));
         assert_ne!(of(7), of(8));
         assert_eq!(mix.to_string(), "sound=95,expired=2,unregistered_key=1,replayed=1,unknown_user=1");

@@ -84,23 +84,23 @@ impl Line {
             return Some((Case::Replayed, true));
         }
         let code = |fault: &Fault| fault.code().map(|code| code.to_string()) == self.predicted;
-        let mut faults = Fault::ALL.into_iter().filter(code);
+        let faults = Fault::ALL.into_iter().filter(code);
         if fails.is_empty() {
             // what a policy turned into a warning is still answered with a code
             if self.predicted.is_some() {
-                return faults.next().map(|fault| (Case::Fault(fault), false));
+                return faults.clone().next().map(|fault| (Case::Fault(fault), false));
             }
             warns.retain(|id| *id != CheckId::Replay);
             let Some(first) = warns.first() else { return Some((Case::Sound, true)) };
             let same = faults.clone().find(|fault| fault.fails().is_empty() && fault.warns() == warns);
-            let near = || faults.find(|fault| fault.fails().is_empty() && fault.warns().first() == Some(first));
+            let near = || faults.clone().find(|fault| fault.fails().is_empty() && fault.warns().first() == Some(first));
             return match same {
                 Some(fault) => Some((Case::Fault(fault), true)),
                 None => Some((near().map_or(Case::Sound, Case::Fault), false)),
             };
         }
         let same = faults.clone().find(|fault| fault.fails() == fails);
-        let near = || faults.find(|fault| fault.fails().first() == fails.first());
+        let near = || faults.clone().find(|fault| fault.fails().first() == fails.first());
         match same {
             Some(fault) => Some((Case::Fault(fault), true)),
             None => near().map(|fault| (Case::Fault(fault), false)),

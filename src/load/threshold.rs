@@ -221,6 +221,9 @@ mod tests {
         };
         assert_eq!(all(&[]), ["false_accepts>0", "mixed_relay_state>0", "false_rejects>0", "errors>0"]);
         let own = ["false_accepts>0", "false_accepts>99", "error_rate > 1%", "false_rejects>5"];
-        assert_eq!(all(&own), ["false_accepts>0", "mixed_relay_state>0", "false_accepts>99", "error_rate>1%", "false_rejects>5"]);
+        assert_eq!(
+            all(&own),
+            ["false_accepts>0", "mixed_relay_state>0", "false_accepts>99", "error_rate>1%", "false_rejects>5"]
+        );
     }
 }

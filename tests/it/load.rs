@@ -144,7 +144,8 @@ async fn whoever_lets_a_forged_response_in_is_named() {
     });
     let (address, _stop) = started(lying).await;
     let url = format!("http://{address}/login.srf");
-    let mix = ["--rate", "40", "--duration", "1s", "--mix", "sound=6,altered=1,expired=1", "--fail-if", "false_accepts>99"];
+    let mix =
+        ["--rate", "40", "--duration", "1s", "--mix", "sound=6,altered=1,expired=1", "--fail-if", "false_accepts>99"];
     let (out, report) = load(&folder, &url, &mix).await;
     assert_eq!(out.status.code(), Some(1), "{}", text(&out));
     assert_eq!((report.totals.false_accepts, report.totals.false_rejects), (5, 0));
@@ -175,7 +176,8 @@ async fn wrong_slow_and_dying_targets_are_told_apart() {
     assert!(report.tally.errors["timeout"] >= 1 && report.limits[0].contains("connections were busy"), "{report:?}");
 
     let answered = AtomicU64::new(0);
-    let cutting = move |_: &Asked| Page { cut: answered.fetch_add(1, Ordering::Relaxed) >= 10, ..says(StatusCode::OK, LET_IN) };
+    let cutting =
+        move |_: &Asked| Page { cut: answered.fetch_add(1, Ordering::Relaxed) >= 10, ..says(StatusCode::OK, LET_IN) };
     let dying = started(Saying(cutting)).await;
     let (out, report) = load(&folder, &format!("http://{}/", dying.0), &few).await;
     assert_eq!((out.status.code(), report.totals.as_expected), (Some(1), 10), "{}", text(&out));
@@ -260,15 +262,29 @@ async fn the_whole_mix_through_the_proxy_is_counted_alike_on_three_sides() {
         let file = folder.path().join("samlgate.toml");
         let proxy = format!(
             "{}\n[listen]\nreverse = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[upstream]\nurl = \"http://{upstream}\"\n\
-             [tls]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n",
+             [tls]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n[capture]\nfile = \"verdicts.jsonl\"\n",
             std::fs::read_to_string(&file).unwrap()
         );
         std::fs::write(&file, proxy).unwrap();
         let running = app::start(Config::load(&file).unwrap()).await.unwrap();
         let place = running.reverse().to_string();
         let arguments = [
-            "--connect-to", &place, "--ca", "proxy.pem", "--http", http, "--rate", "80", "--duration", duration,
-            "--mix", "sound=20,all=1", "--hdr", "latencies.hdr", "--spread", "zipf:1.1",
+            "--connect-to",
+            &place,
+            "--ca",
+            "proxy.pem",
+            "--http",
+            http,
+            "--rate",
+            "80",
+            "--duration",
+            duration,
+            "--mix",
+            "sound=20,all=1",
+            "--hdr",
+            "latencies.hdr",
+            "--spread",
+            "zipf:1.1",
         ];
         let (out, report) = load(&folder, &format!("https://{HOST}/login.srf"), &arguments).await;
         assert_eq!(out.status.code(), Some(0), "{}", text(&out));
@@ -297,7 +313,9 @@ async fn the_whole_mix_through_the_proxy_is_counted_alike_on_three_sides() {
 
         assert_eq!(report.tally.relay_state.kept, got["accepted"]);
         assert_eq!(report.tally.relay_state.mixed, 0);
-        assert!(report.tally.connections.full_handshakes >= 1 && report.tally.connections.sent_bytes > totals.sent * 1000);
+        assert!(
+            report.tally.connections.full_handshakes >= 1 && report.tally.connections.sent_bytes > totals.sent * 1000
+        );
         let log = std::fs::read_to_string(folder.path().join("latencies.hdr")).unwrap();
         let mut all = Latencies::new();
         for line in log.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_digit())) {
@@ -305,6 +323,34 @@ async fn the_whole_mix_through_the_proxy_is_counted_alike_on_three_sides() {
         }
         assert_eq!(all, report.tally.latency);
         running.stop(Duration::from_secs(1)).await;
+
+        // what was captured, made anew, is answered alike; here by Entra itself
+        counted.lock().unwrap().clear();
+        let (current, expired) = (fixture("keys/current.pem"), fixture("keys/expired.pem"));
+        let (url, keys) =
+            (format!("http://{upstream}/login.srf"), [current.to_str().unwrap(), expired.to_str().unwrap()]);
+        let arguments = [
+            "capture",
+            "verdicts.jsonl",
+            "--to",
+            &url,
+            "--speed",
+            "4",
+            "--config",
+            "samlgate.toml",
+            "--key",
+            keys[0],
+            "--key",
+            keys[1],
+            "--json",
+            "again.json",
+        ];
+        let out = run(&folder, &arguments).await;
+        assert_eq!(out.status.code(), Some(0), "{}", text(&out));
+        assert_eq!(*counted.lock().unwrap(), got);
+        let again: Report = serde_json::from_slice(&std::fs::read(folder.path().join("again.json")).unwrap()).unwrap();
+        assert_eq!(again.totals.sent, totals.sent - unjudged);
+        assert_eq!(again.tally.cases["replayed"].sent, report.tally.cases["replayed"].sent);
     }
 }
 
