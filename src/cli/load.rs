@@ -91,6 +91,8 @@ pub(super) fn load(asked: Asked<'_>, run: &RunArguments, terminal: &Terminal) ->
         None if closed => 32,
         None => 256,
     };
+    // a thread without a connection has nothing to do
+    let threads = threads.min(connections);
     let settings = Settings {
         model: if closed { "closed" } else { "open" }.to_owned(),
         plan: asked.words,

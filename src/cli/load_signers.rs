@@ -54,7 +54,7 @@ pub(super) fn of(config: &Config, script: Script, run: &RunArguments, terminal: 
         let of_case = |case: &Case| (*case, Expected::of(*case, &minter.warns(case.fault()), enforced));
         cases.iter().chain(&[Case::Sound]).map(of_case).collect()
     };
-    let people = first.people(run.users);
+    let people = first.people_found(run.users);
     Ok(Signers {
         keys: current.iter().map(|key| key.public().kind().to_string()).collect(),
         minting: Minting {

@@ -22,7 +22,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::load::{Case, Plan, Tally, Timeline, exposition};
 use signer::{Numbers, Work};
-use worker::{Counting, STREAMS, Ways, Worker};
+use worker::{Answered, Counting, STREAMS, Ways, Worker};
 
 /// From the last look at the signers to the first request.
 const ASIDE: Duration = Duration::from_millis(20);
@@ -138,6 +138,7 @@ struct Driver {
     limit: u64,
     supplies: Vec<(Numbers, mpsc::Receiver<signer::Signed>)>,
     shown: admin::Shown,
+    answered: Answered,
 }
 
 impl Driver {
@@ -159,7 +160,8 @@ impl Driver {
             let ahead = (job.pool / workers).max(2 * signers);
             supplies.push((numbers, signer::start(&minting, numbers, signers, ahead, &work)?));
         }
-        Ok(Self { job, minting, work, stop: Arc::default(), limit, supplies, shown: admin::Shown::default() })
+        let answered = minting.script.cases().contains(&Case::Replayed).then(Arc::default);
+        Ok(Self { answered, job, minting, work, stop: Arc::default(), limit, supplies, shown: admin::Shown::default() })
     }
 
     async fn run(mut self, mut told: impl FnMut(&Progress<'_>)) -> Result<Driven, DriveError> {
@@ -250,6 +252,7 @@ impl Driver {
             stop: Arc::clone(&self.stop),
             ways: Ways::new(connections, job.target.http2),
             counted: Counting::default(),
+            answered: self.answered.clone(),
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (own, model, stop) = (Arc::clone(&worker), job.model.clone(), Arc::clone(&self.stop));

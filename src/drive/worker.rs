@@ -33,7 +33,11 @@ pub(super) struct Worker {
     pub(super) stop: Arc<AtomicBool>,
     pub(super) ways: Ways,
     pub(super) counted: Counting,
+    pub(super) answered: Answered,
 }
+
+/// The last sound response that was let in, with its token, of all workers; none where nothing is replayed.
+pub(super) type Answered = Option<Arc<Mutex<Option<(Bytes, Arc<str>)>>>>;
 
 /// Connections that are open.
 pub(super) struct Ways {
@@ -52,8 +56,6 @@ pub(super) struct Counting {
     pub(super) in_flight: AtomicU64,
     /// Nanoseconds after the start at which the last request began.
     pub(super) last_start: AtomicU64,
-    /// The last sound response that was answered, with its token.
-    answered: Mutex<Option<(Bytes, Arc<str>)>>,
 }
 
 impl Ways {
@@ -136,8 +138,11 @@ impl Worker {
             Ok(whole) => read(whole, &token),
             Err(broken) => (Got::Failed(broken.failure), None, None, None),
         };
-        if case == Case::Sound && got == Got::Accepted {
-            *lock(&self.counted.answered) = Some((form, token));
+        if case == Case::Sound
+            && got == Got::Accepted
+            && let Some(answered) = &self.answered
+        {
+            *lock(answered) = Some((form, token));
         }
         let mut tally = self.tally();
         if let Err(broken) = &answered {
@@ -176,7 +181,7 @@ impl Worker {
         if case != Case::Replayed {
             return (case, expected, form, token);
         }
-        match lock(&self.counted.answered).clone() {
+        match self.answered.as_ref().and_then(|answered| lock(answered).clone()) {
             Some((form, token)) => (case, expected, form, token),
             None => (Case::Sound, self.minting.expected_of_sound(number), form, token),
         }

@@ -41,16 +41,24 @@ impl Person {
         users.filter_map(|user| Self::of(&user)).take(most).collect()
     }
 
-    /// Those whose sign-ins are sound, at most so many: enabled, at home, and the only ones with their ImmutableId.
+    /// Those whose sign-ins are sound, at most so many.
     pub(super) fn sound(federation: &Federation, most: usize) -> Vec<Self> {
-        let users = || federation.users.iter().flat_map(|users| users.users());
+        let users = federation.users.iter().flat_map(|users| users.users());
+        let sound = users.filter(|user| is_enabled(user) && is_at_home(federation, user));
+        sound.filter_map(|user| Self::of(&user)).take(most).collect()
+    }
+
+    /// Those of them whose ImmutableId nobody else has, so that Entra finds them.
+    pub(super) fn found(federation: &Federation, most: usize) -> Vec<Self> {
         let mut holders: HashMap<&str, u32> = HashMap::new();
-        for id in users().filter_map(|user| user.immutable_id) {
+        let users = federation.users.iter().flat_map(|users| users.users());
+        for id in users.filter_map(|user| user.immutable_id) {
             *holders.entry(id).or_default() += 1;
         }
-        let alone = |user: &User<'_>| user.immutable_id.is_some_and(|id| holders.get(id) == Some(&1));
-        let sound = users().filter(|user| is_enabled(user) && is_at_home(federation, user) && alone(user));
-        sound.filter_map(|user| Self::of(&user)).take(most).collect()
+        let mut sound = Self::sound(federation, usize::MAX);
+        sound.retain(|person| holders.get(person.immutable_id.expose()) == Some(&1));
+        sound.truncate(most);
+        sound
     }
 
     fn of(user: &User<'_>) -> Option<Self> {

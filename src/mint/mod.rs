@@ -124,6 +124,11 @@ impl Minter {
         Person::sound(&self.federation, most)
     }
 
+    /// Those of them whose ImmutableId nobody else has, at most so many.
+    pub fn people_found(&self, most: usize) -> Vec<Person> {
+        Person::found(&self.federation, most)
+    }
+
     /// The same minter, for this person.
     #[must_use]
     pub fn for_person(&self, user: Person) -> Self {

@@ -283,6 +283,8 @@ async fn the_whole_mix_through_the_proxy_is_counted_alike_on_three_sides() {
             "sound=20,all=1",
             "--hdr",
             "latencies.hdr",
+            "--seed",
+            "7",
             "--spread",
             "zipf:1.1",
         ];
