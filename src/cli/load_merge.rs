@@ -49,6 +49,7 @@ pub(super) fn changes(before: &Report, after: &Report, paint: Paint) -> String {
         let percent = change.percent().map_or_else(String::new, |percent| format!("{percent:+.1} %"));
         let Change { name, before, after, .. } = change;
         let text = format!("{name:16}  {:>10}  {:>10}  {percent:>8}", number(before), number(after));
+        let text = text.trim_end().to_owned();
         out.push_str(&format!("{}\n", if change.is_worse() { paint.paint(Tone::Bad, &text) } else { text }));
     }
     out

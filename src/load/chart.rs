@@ -70,8 +70,8 @@ pub(super) fn over_time(timeline: &Timeline) -> String {
             .map(|(index, point)| (*index as f64 / last, scale.place(point.latency.percentile(percent))))
             .collect(),
     };
-    let seconds = timeline.points.len() as u64 * timeline.seconds_each;
-    let marks = (0..=4_u32).map(|part| (f64::from(part) / 4.0, format!("{} s", seconds * u64::from(part) / 4)));
+    let seconds = (timeline.points.len() as u64 * timeline.seconds_each) as f64;
+    let marks = (0..=4_u32).map(|part| f64::from(part) / 4.0).map(|part| (part, format!("{} s", seconds * part)));
     drawing(
         "latency over time",
         &scale.marks(),
