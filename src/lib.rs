@@ -44,6 +44,8 @@
 //! | 13 | `cli` | | the commands, one a file, and their output for people |
 //! | 12 | `app` | | the wiring: from a configuration to a running service |
 //! | 11 | `config` | | TOML as written, resolved into what the program runs on |
+//! | 10 | `drive` | | a load on its way: signers, connections, the clock |
+//! | 9 | `load` | pure | a load on paper: what is sent when, what must come back, what is said of it |
 //! | 9 | `proxy` | | the sockets of the proxy: routes, bodies, forwarding, TLS |
 //! | 9 | `admin` | | metrics, health and the last verdicts, for the operator |
 //! | 9 | `source` | | documents at URLs of the configuration: asked for, kept, asked for again |
@@ -78,11 +80,13 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod drive;
 pub mod dsig;
 pub mod file_text;
 pub mod inspect;
 pub mod lab;
 pub mod limits;
+pub mod load;
 #[cfg(doc)]
 pub mod manual;
 pub mod mint;

@@ -4,8 +4,11 @@
 //! became of a sign-in, and the status never does.
 
 mod coding;
+mod ours;
 mod page;
 mod request;
+
+pub use ours::{PREDICTED, REFUSAL, refusal};
 
 use crate::limits::Limits;
 use crate::verdict::Code;

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use jiff::{SignedDuration, Timestamp};
 
 use super::lab_args::{LabCommand, MintArguments};
+use super::load_args::LoadArguments;
 use super::preflight_args::{DoctorArguments, InitArguments, RolloverCommand};
 
 /// samlgate judges SAML sign-ins to Microsoft Entra ID as Entra would, and says how to mend what is broken.
@@ -71,6 +72,8 @@ pub(super) enum Command {
     Demo(DemoArguments),
     /// Make signed test responses, sound or with named faults
     Mint(Box<MintArguments>),
+    /// Load a target with sign-ins, and compare every verdict with what it must be
+    Load(Box<LoadArguments>),
     /// Run one of the fake ends alone: an identity provider, Entra, or Graph
     #[command(subcommand)]
     Lab(LabCommand),

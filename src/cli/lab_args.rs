@@ -203,7 +203,7 @@ fn faults(word: &str) -> Result<Vec<Option<Fault>>, String> {
     }
 }
 
-fn shape(word: &str) -> Result<Shape, String> {
+pub(super) fn shape(word: &str) -> Result<Shape, String> {
     let names = || Shape::ALL.map(Shape::as_str).join(", ");
     Shape::parse(&word.replace('-', "_")).ok_or_else(|| format!("expected one of {}", names()))
 }

@@ -21,6 +21,13 @@ mod junit;
 mod lab;
 mod lab_args;
 mod lab_graph;
+mod load;
+mod load_args;
+mod load_capture;
+mod load_live;
+mod load_merge;
+mod load_report;
+mod load_signers;
 mod mint;
 mod new_file;
 mod ordered;
@@ -100,6 +107,7 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Ending, Trouble> {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, terminal),
         Command::Mint(arguments) => mint::run(&arguments, terminal),
+        Command::Load(arguments) => load::run(&arguments, terminal),
         Command::Lab(command) => lab::run(&command, terminal),
         Command::Ca(arguments) => ca::run(&arguments, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),

@@ -1,4 +1,4 @@
-//! The manual: what is checked, how the proxy is run, browsers are pointed at it and Graph is asked, what is kept out, bounded, kept private and captured, what the lab is, what it costs.
+//! The manual: what is checked, how the proxy is run, browsers are pointed at it and Graph is asked, what is kept out, bounded, kept private and captured, what the lab is, how a target is loaded, what it costs.
 
 #[doc = include_str!("checks.md")]
 pub mod checks {}
@@ -29,6 +29,9 @@ pub mod capture {}
 
 #[doc = include_str!("lab.md")]
 pub mod lab {}
+
+#[doc = include_str!("load.md")]
+pub mod load {}
 
 #[doc = include_str!("performance.md")]
 pub mod performance {}

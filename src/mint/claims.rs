@@ -1,5 +1,7 @@
 //! What a minted response says, and who it says it of.
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Errand, MintError, Minter};
@@ -44,6 +46,19 @@ impl Person {
         let users = federation.users.iter().flat_map(|users| users.users());
         let sound = users.filter(|user| is_enabled(user) && is_at_home(federation, user));
         sound.filter_map(|user| Self::of(&user)).take(most).collect()
+    }
+
+    /// Those of them whose ImmutableId nobody else has, so that Entra finds them.
+    pub(super) fn found(federation: &Federation, most: usize) -> Vec<Self> {
+        let mut holders: HashMap<&str, u32> = HashMap::new();
+        let users = federation.users.iter().flat_map(|users| users.users());
+        for id in users.filter_map(|user| user.immutable_id) {
+            *holders.entry(id).or_default() += 1;
+        }
+        let mut sound = Self::sound(federation, usize::MAX);
+        sound.retain(|person| holders.get(person.immutable_id.expose()) == Some(&1));
+        sound.truncate(most);
+        sound
     }
 
     fn of(user: &User<'_>) -> Option<Self> {

@@ -124,6 +124,11 @@ impl Minter {
         Person::sound(&self.federation, most)
     }
 
+    /// Those of them whose ImmutableId nobody else has, at most so many.
+    pub fn people_found(&self, most: usize) -> Vec<Person> {
+        Person::found(&self.federation, most)
+    }
+
     /// The same minter, for this person.
     #[must_use]
     pub fn for_person(&self, user: Person) -> Self {
@@ -156,7 +161,36 @@ impl Minter {
     /// # Errors
     /// When a fault needs a user or a key that is not there.
     pub fn mint(&self, fault: Option<Fault>, now: Timestamp, errand: Errand<'_>) -> Result<Minted, MintError> {
-        let person = wrong::person(fault, &self.cast)?;
+        self.mint_by(wrong::person(fault, &self.cast)?, fault, now, errand)
+    }
+
+    /// [`Minter::mint`] for somebody else where the fault allows it: some need a user of a kind.
+    ///
+    /// # Errors
+    /// As for [`Minter::mint`].
+    pub fn mint_for(
+        &self,
+        person: &Person,
+        fault: Option<Fault>,
+        now: Timestamp,
+        errand: Errand<'_>,
+    ) -> Result<Minted, MintError> {
+        if matches!(fault, Some(Fault::DisabledUser | Fault::OtherRootDomain)) {
+            return self.mint(fault, now, errand);
+        }
+        match self.mint_by(person, fault, now, errand) {
+            Err(MintError::NobodyFits(_)) => self.mint(fault, now, errand),
+            minted => minted,
+        }
+    }
+
+    fn mint_by(
+        &self,
+        person: &Person,
+        fault: Option<Fault>,
+        now: Timestamp,
+        errand: Errand<'_>,
+    ) -> Result<Minted, MintError> {
         let mut claims = Claims::sound(self, person, now, errand)?;
         wrong::claim(fault, &mut claims, person)?;
         let xml = wrong::before_signing(fault, document::write(&claims)?)?;

@@ -33,6 +33,10 @@ pub(super) fn person(fault: Option<Fault>, cast: &Cast) -> Result<&Person, MintE
 pub(super) fn claim(fault: Option<Fault>, claims: &mut Claims, person: &Person) -> Result<(), MintError> {
     let Some(fault) = fault else { return Ok(()) };
     if let Some(name_id) = name_id(fault, person)? {
+        // of an ImmutableId without capitals the one in lower case is no other
+        if name_id == person.immutable_id.expose() {
+            return Err(MintError::NobodyFits("a user whose ImmutableId the fault changes"));
+        }
         claims.name_id = Personal::new(name_id);
     }
     let some = |text: &str| Some(text.to_owned());

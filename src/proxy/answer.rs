@@ -5,6 +5,7 @@ use hyper::{Response, StatusCode};
 
 use super::body::{Body, full};
 use super::headers::REQUEST_ID;
+use crate::answer::{PREDICTED, REFUSAL};
 use crate::verdict::Code;
 
 /// A sentence for the browser.
@@ -15,10 +16,7 @@ pub(super) fn sentence(status: StatusCode, sentence: &str, request_id: &HeaderVa
 /// The page in place of a sign-in that was not accepted. It repeats nothing of the message.
 pub(super) fn rejected(predicted: Option<Code>, request_id: &HeaderValue) -> Response<Body> {
     let predicted = predicted.map_or_else(|| "none".to_owned(), |code| code.to_string());
-    let text = format!(
-        "samlgate: This sign-in response was not accepted, and was not forwarded.\n\nRequest: {}\nPredicted: {predicted}\n",
-        text(request_id)
-    );
+    let text = format!("{REFUSAL}\n\nRequest: {}\n{PREDICTED}{predicted}\n", text(request_id));
     plain(StatusCode::FORBIDDEN, text)
 }
 

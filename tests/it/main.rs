@@ -23,6 +23,8 @@ mod lab;
 mod lab_commands;
 #[cfg(feature = "oracles")]
 mod libxml2;
+mod load;
+mod load_reports;
 mod manual;
 mod mint;
 mod mint_command;

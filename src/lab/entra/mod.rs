@@ -24,13 +24,20 @@ pub struct Entra {
     pub now: fn() -> Timestamp,
 }
 
+/// What Entra left with the browser when it asked: `estsrequest` of RelayState, which comes back with the answer.
+fn context(form: &[(String, String)]) -> &str {
+    let relay_state = form.iter().find(|(name, _)| name == "RelayState").map_or("", |(_, value)| value.as_str());
+    relay_state.split('&').find_map(|field| field.strip_prefix("estsrequest=")).unwrap_or_default()
+}
+
 impl End for Entra {
     fn answer(&self, asked: &Asked) -> Page {
         let path = asked.head.uri.path();
         let mut page = match asked.head.method {
             Method::POST if path == "/login.srf" => {
                 let form = asked.form();
-                page::answered(&decision::decide(&self.federations, &form, (self.now)()), (self.now)())
+                let decision = decision::decide(&self.federations, &form, (self.now)());
+                page::answered(&decision, context(&form), (self.now)())
             }
             Method::GET if path == "/login.srf" || path.ends_with("/authorize") => {
                 page::request(&self.sign_in, (self.now)())

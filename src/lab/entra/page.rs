@@ -27,13 +27,14 @@ pub(super) fn request(sign_in: &str, now: Timestamp) -> Page {
 }
 
 /// The page that answers a posted response.
-pub(super) fn answered(decision: &Result<String, Refusal>, now: Timestamp) -> Page {
+pub(super) fn answered(decision: &Result<String, Refusal>, context: &str, now: Timestamp) -> Page {
     let correlation = guid();
     let mut page = match decision {
         Ok(upn) => {
             let config = json!({
                 "pgid": "KmsiInterrupt",
                 "sPOST_Username": upn,
+                "sCtx": context,
                 "correlationId": correlation,
                 "urlPost": "/kmsi",
             });

@@ -1,0 +1,129 @@
+//! What happened when: at most some hundred points, each of which grows longer when there would be more.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Latencies, Tally};
+
+/// Points at most.
+const POINTS: usize = 300;
+
+/// A row of times of equal length.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Timeline {
+    /// Seconds of each point.
+    pub seconds_each: u64,
+    /// The points, from the start on.
+    pub points: Vec<Point>,
+}
+
+/// What ended in one of them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Point {
+    /// Answers, and requests that have none.
+    pub requests: u64,
+    /// Requests without an answer, or with an error of HTTP.
+    pub errors: u64,
+    /// Let in, and had to be refused.
+    pub false_accepts: u64,
+    /// Refused, and had to be let in.
+    pub false_rejects: u64,
+    /// As in the report.
+    #[schemars(with = "super::Figures")]
+    pub latency: Latencies,
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self { seconds_each: 1, points: Vec::new() }
+    }
+}
+
+impl Timeline {
+    /// Adds what ended in this second.
+    pub fn add(&mut self, second: u64, tally: &Tally) {
+        while self.place(second) >= POINTS {
+            self.coarsen();
+        }
+        let totals = tally.totals();
+        let point = Point {
+            requests: totals.sent,
+            errors: totals.errors,
+            false_accepts: totals.false_accepts,
+            false_rejects: totals.false_rejects,
+            latency: tally.latency.clone(),
+        };
+        let place = self.place(second);
+        self.add_at(place, &point);
+    }
+
+    /// Adds another row that began at the same time.
+    pub fn join(&mut self, mut other: Self) {
+        // whoever wrote 0 means nothing by it
+        other.seconds_each = other.seconds_each.max(1);
+        while self.seconds_each < other.seconds_each {
+            self.coarsen();
+        }
+        while other.seconds_each < self.seconds_each {
+            other.coarsen();
+        }
+        for (place, point) in other.points.iter().enumerate().take(POINTS) {
+            self.add_at(place, point);
+        }
+    }
+
+    fn place(&self, second: u64) -> usize {
+        usize::try_from(second / self.seconds_each.max(1)).unwrap_or(usize::MAX)
+    }
+
+    fn add_at(&mut self, place: usize, point: &Point) {
+        while self.points.len() <= place {
+            self.points.push(Point::default());
+        }
+        if let Some(there) = self.points.get_mut(place) {
+            there.add(point);
+        }
+    }
+
+    /// Makes one point of two.
+    fn coarsen(&mut self) {
+        self.seconds_each = self.seconds_each.max(1).saturating_mul(2);
+        let pairs = self.points.chunks(2).map(|pair| {
+            let mut sum = Point::default();
+            pair.iter().for_each(|point| sum.add(point));
+            sum
+        });
+        self.points = pairs.collect();
+    }
+}
+
+impl Point {
+    fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.errors += other.errors;
+        self.false_accepts += other.false_accepts;
+        self.false_rejects += other.false_rejects;
+        self.latency.add(&other.latency);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_run_has_no_more_points_than_a_short_one() {
+        let mut timeline = Timeline::default();
+        let mut second = Tally::default();
+        second.latency.record(std::time::Duration::from_millis(3));
+        for number in 0..3600 {
+            timeline.add(number, &second);
+        }
+        assert_eq!((timeline.seconds_each, timeline.points.len()), (16, 225));
+        assert!(timeline.points.iter().all(|point| point.latency.count() == 16));
+        let mut short = Timeline::default();
+        short.add(1, &second);
+        short.join(timeline);
+        assert_eq!((short.seconds_each, short.points[0].latency.count(), short.points.len()), (16, 17, 225));
+    }
+}

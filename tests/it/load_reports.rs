@@ -1,0 +1,105 @@
+//! What is made of the reports of loads: several as one, one beside another, a page, and metrics while it runs.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use assert_cmd::cargo::cargo_bin;
+use jiff::Timestamp;
+use samlgate::config::Config;
+use samlgate::lab::Entra;
+use samlgate::load::{Latencies, Report};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::load::{load, run, started, tenant};
+
+fn entra(folder: &TempDir) -> Entra {
+    let federations = Config::load(&folder.path().join("samlgate.toml")).unwrap().judge.federations;
+    Entra { federations, sign_in: String::new(), now: Timestamp::now }
+}
+
+fn report(folder: &TempDir, name: &str) -> Report {
+    serde_json::from_slice(&std::fs::read(folder.path().join(name)).unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_generators_of_one_seed_share_the_load_and_their_reports_are_one() {
+    let folder = tenant("");
+    let (address, _stop) = started(entra(&folder)).await;
+    let url = format!("http://{address}/login.srf");
+    let mut parts = Vec::new();
+    for shard in ["1/2", "2/2"] {
+        let whole =
+            ["--rate", "80", "--duration", "1s", "--seed", "7", "--mix", "sound=3,expired=1", "--warm-up", "200ms"];
+        let (out, part) = load(&folder, &url, &[&whole[..], &["--shard", shard]].concat()).await;
+        assert_eq!((out.status.code(), part.totals.sent), (Some(0), 40), "{out:?}");
+        assert!(part.asked_rate.is_some_and(|rate| (rate - 40.0).abs() < 1.0));
+        // a fifth of the times does not count
+        assert_eq!((part.tally.warm_up, part.tally.latency.count()), (8, 32));
+        std::fs::rename(folder.path().join("report.json"), folder.path().join(format!("{}.json", parts.len())))
+            .unwrap();
+        parts.push(part);
+    }
+    let merge = ["merge", "0.json", "1.json", "--json", "whole.json", "--html", "whole.html", "--baseline", "0.json"];
+    let out = run(&folder, &merge).await;
+    let said = String::from_utf8(out.stdout).unwrap();
+    assert_eq!(out.status.code(), Some(0), "{said}");
+    assert!(said.starts_with("0 false accepts, 0 false rejects\n80 sign-ins: 80 as expected"), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("p99.9 ")), "{said}");
+    let whole = report(&folder, "whole.json");
+    let mut all = Latencies::new();
+    parts.iter().for_each(|part| all.add(&part.tally.latency));
+    assert_eq!(whole.tally.latency, all);
+    assert_eq!(whole.settings.shards, ["1/2", "2/2"]);
+    assert_eq!((whole.tally.cases["sound"].sent, whole.tally.cases["expired"].sent), (60, 20));
+    let page = std::fs::read_to_string(folder.path().join("whole.html")).unwrap();
+    assert!(
+        page.contains("default-src 'none'") && page.matches("<svg").count() == 2 && !page.contains("<script"),
+        "{page}"
+    );
+
+    let twice = run(&folder, &["merge", "0.json", "0.json"]).await;
+    assert_eq!(twice.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&twice.stderr).contains("shard 1/2 is there twice"), "{twice:?}");
+    let failed = run(&folder, &["merge", "0.json", "1.json", "--fail-if", "p50>1us"]).await;
+    assert_eq!(failed.status.code(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_sees_a_load_while_it_runs() {
+    let folder = tenant("");
+    let (address, _stop) = started(entra(&folder)).await;
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/keys/current.pem");
+    let mut command = Command::new(cargo_bin!("samlgate"));
+    command.current_dir(folder.path()).arg("load").arg(format!("http://{address}/login.srf"));
+    command.args(["--config", "samlgate.toml", "--key", key, "--rate", "50", "--duration", "20s"]);
+    command
+        .args(["--mix", "sound=1,expired=1", "--admin", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut talk = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    talk.read_line(&mut line).unwrap();
+    let place = line.trim().split_once("http://").unwrap().1.trim_end_matches("/metrics").to_owned();
+    let metrics = loop {
+        let mut stream = tokio::net::TcpStream::connect(&place).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        assert!(text.contains("samlgate_load_requests_total{case=\"expired\",outcome=\"false_accept\"} 0\n"), "{text}");
+        if !text.contains("{case=\"sound\",outcome=\"as_expected\"} 0\n") {
+            break text;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(metrics.contains("samlgate_load_latency_seconds_bucket{le=\"+Inf\"} "), "{metrics}");
+    // told to stop, it still says what came of it
+    let id = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    let out = child.wait_with_output().unwrap();
+    let said = String::from_utf8(out.stdout).unwrap();
+    assert!(said.starts_with("0 false accepts, 0 false rejects\n"), "{said}");
+    assert!(said.contains("the load was told to stop before its end"), "{said}");
+    assert_eq!(out.status.code(), Some(0));
+}
