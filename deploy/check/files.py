@@ -111,7 +111,7 @@ def main():
     json.loads((DEPLOY / "grafana/samlgate.json").read_text())
     if wrong:
         raise SystemExit("files: " + "\nfiles: ".join(wrong))
-    print(f"files: {tested} alerts are tested both ways; what the files name is there")
+    print(f"files: {tested} alerts, counted by severity, are tested both ways; what the files name is there")
 
 
 main()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the rules as a PrometheusRule for the Prometheus Operator, to deploy/kubernetes/monitoring/prometheusrule.yaml.
 
-    operator.py           writes the file anew
-    operator.py --check   says whether it is what the rules say
+    prometheus_rule.py           writes the file anew
+    prometheus_rule.py --check   says whether it is what the rules say
 """
 
 import sys
@@ -12,7 +12,7 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE.parent / "kubernetes/monitoring/prometheusrule.yaml"
-HEAD = "# Written by deploy/prometheus/operator.py from deploy/prometheus/rules: change it there.\n"
+HEAD = "# Written by deploy/prometheus/prometheus_rule.py from deploy/prometheus/rules: change it there.\n"
 
 
 def block(dumper, text):
@@ -31,6 +31,6 @@ resource = {
 text = HEAD + yaml.safe_dump(resource, sort_keys=False, width=140, allow_unicode=True)
 if sys.argv[1:] == ["--check"]:
     if not TARGET.exists() or TARGET.read_text() != text:
-        raise SystemExit("operator: the PrometheusRule is not what the rules say: run deploy/prometheus/operator.py")
+        raise SystemExit("prometheus_rule: the PrometheusRule is not what the rules say: run deploy/prometheus/prometheus_rule.py")
 else:
     TARGET.write_text(text)
