@@ -25,7 +25,19 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 fn every_file_and_every_test_that_the_manual_names_exists() {
     let mut missing = Vec::new();
     let mut named = 0;
-    for name in ["preflight", "operation", "alerts", "clients", "graph", "threats", "limits", "privacy", "capture", "lab", "performance"] {
+    for name in [
+        "preflight",
+        "operation",
+        "alerts",
+        "clients",
+        "graph",
+        "threats",
+        "limits",
+        "privacy",
+        "capture",
+        "lab",
+        "performance",
+    ] {
         let page = page(name);
         let is_path = |word: &&str| {
             ["src/", "tests/", "fixtures/", "benches/", "deploy/"].iter().any(|start| word.starts_with(start))
