@@ -1,8 +1,8 @@
 //! What the proxy costs a request: before a bare hyper proxy and nginx, on the same machine, in turns.
 //!
-//! `cargo bench --bench proxy` takes some two minutes, `-- --quick` less; `-- --only judging` is for who profiles. nginx takes part where it is installed. Where there are
-//! two cores, each contestant has one of them for itself, and the load and the upstream have the other: what is counted is a proxy at work, and not how often it is
-//! interrupted by those who ask. The processor time is that of the contestant's process alone.
+//! `cargo bench --bench proxy` takes some minutes, `-- --quick` less; `-- --only judging` is for who profiles, and `-- --beside PATH` has another build take part. nginx
+//! takes part where it is installed. Where there are two cores, each contestant has one of them for itself, and the load and the upstream have the other: what is counted
+//! is a proxy at work, and not how often it is interrupted by those who ask. The processor time is that of the contestant's process alone.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "benchmark")]
 
@@ -38,6 +38,8 @@ const HOST: &str = "login.microsoftonline.com";
 const SIGN_INS: usize = 2_000;
 /// Connections that are kept alive.
 const CONNECTIONS: usize = 16;
+/// Requests a second, for all of them, where none is to be asked faster than another: who answers sooner wakes its neighbours less.
+const PACE: u32 = 2_000;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -46,7 +48,10 @@ fn main() {
         let at = arguments.iter().position(|argument| argument == wanted)?;
         arguments.get(at + 1).map(String::as_str)
     };
-    if !has("--role") && !has("--core") && let Some([load, contestant]) = cores() {
+    if !has("--role")
+        && !has("--core")
+        && let Some([load, contestant]) = cores()
+    {
         let mut again = on(Some(&load), &std::env::current_exe().unwrap());
         again.args(&arguments[1..]).args(["--core", &contestant]);
         return assert!(again.status().unwrap().success());
@@ -62,7 +67,7 @@ fn main() {
         (true, true) => (10, Duration::from_millis(300)),
         _ => (1, Duration::from_millis(100)),
     };
-    runtime.block_on(compare(rounds, turn, after("--only"), after("--core")));
+    runtime.block_on(compare(rounds, turn, after("--only"), after("--beside"), after("--core")));
 }
 
 // --- the roles, each a process of its own ----------------------------------------------------------------------------
@@ -259,15 +264,21 @@ impl Connections {
         Self(connections)
     }
 
-    /// Asks on all of them for so long.
-    async fn load(&mut self, ask: &Ask, turn: Duration) -> Measured {
+    /// Asks on all of them for so long, as fast as answers come, or one request on each connection in every `pace`.
+    async fn load(&mut self, ask: &Ask, turn: Duration, pace: Option<Duration>) -> Measured {
+        let count = u32::try_from(self.0.len()).unwrap();
         let begun = Instant::now();
         let asking = self.0.drain(..).enumerate().map(|(connection, mut sender)| {
             let ask = ask.clone();
             tokio::spawn(async move {
                 let mut latencies = Vec::new();
                 let mut n = connection * 7;
+                let first = pace.map_or(begun, |pace| begun + pace * u32::try_from(connection).unwrap() / count);
+                let mut clock = pace.map(|pace| tokio::time::interval_at(first.into(), pace));
                 while begun.elapsed() < turn {
+                    if let Some(clock) = &mut clock {
+                        clock.tick().await;
+                    }
                     n += CONNECTIONS;
                     let request = Request::post(ask.path)
                         .header("host", HOST)
@@ -301,19 +312,26 @@ impl Connections {
 const GOALS: &str = "must: judging - not judging <= 75 µs, judging <= 2.4 x bare, not judging <= 1.15 x bare and <= 1.3 x nginx, \
     p99 of others while judging <= 2 x without (reach for 55 µs, 2.0, 1.05, 1.15)";
 
-async fn compare(rounds: usize, turn: Duration, only: Option<&str>, core: Option<&str>) {
+async fn compare(rounds: usize, turn: Duration, only: Option<&str>, beside: Option<&str>, core: Option<&str>) {
     let folder = tempfile::tempdir().unwrap();
     let tls = certificate(folder.path());
     let upstream = Process::role("upstream", None, &[]);
     let posts = Ask { path: "/login.srf", bodies: sign_ins() };
     let passes = Ask { path: "/other", ..posts.clone() };
     let bare = Process::role("bare", core, &[&upstream.address.to_string(), folder.path().to_str().unwrap()]);
-    let samlgate = samlgate(folder.path(), upstream.address, core).await;
+    let samlgate = serving(Path::new(env!("CARGO_BIN_EXE_samlgate")), folder.path(), upstream.address, core).await;
     let nginx = nginx(folder.path(), upstream.address, core).await;
 
+    let other = match beside {
+        Some(program) => Some(serving(Path::new(program), folder.path(), upstream.address, core).await),
+        None => None,
+    };
     let mut contestants = vec![("bare hyper", &bare, &passes), ("samlgate, not judging", &samlgate, &passes)];
     contestants.push(("samlgate, judging", &samlgate, &posts));
     contestants.extend(nginx.as_ref().map(|nginx| ("nginx", nginx, &passes)));
+    if let Some(other) = &other {
+        contestants.extend([("the other, not judging", other, &passes), ("the other, judging", other, &posts)]);
+    }
     if let Some(only) = only {
         contestants.retain(|(name, ..)| name.ends_with(only));
     }
@@ -321,38 +339,47 @@ async fn compare(rounds: usize, turn: Duration, only: Option<&str>, core: Option
     for (_, process, _) in &contestants {
         connections.push(Connections::open(process.address, &tls, CONNECTIONS).await);
     }
-    let mut figures: Vec<Vec<[f64; 5]>> = vec![Vec::new(); contestants.len()];
+    let pace = Duration::from_secs(1) * u32::try_from(CONNECTIONS).unwrap() / PACE;
+    let mut figures: Vec<Vec<[f64; 6]>> = vec![Vec::new(); contestants.len()];
     for _ in 0..rounds {
         for (((_, process, ask), connections), figures) in contestants.iter().zip(&mut connections).zip(&mut figures) {
-            connections.load(ask, turn / 4).await;
+            connections.load(ask, turn / 4, None).await;
             let before = process.cpu();
-            let measured = connections.load(ask, turn).await;
+            let measured = connections.load(ask, turn, None).await;
+            let between = process.cpu();
+            let paced = connections.load(ask, turn, Some(pace)).await;
             let count = measured.latencies.len() as f64;
             let [p50, p99, p999] = [500, 990, 999].map(|share| measured.percentile(share));
-            figures.push([count / measured.seconds, p50, p99, p999, (process.cpu() - before) / count]);
+            let [flat_out, paced] =
+                [(between - before) / count, (process.cpu() - between) / paced.latencies.len() as f64];
+            figures.push([count / measured.seconds, p50, p99, p999, flat_out, paced]);
         }
     }
     println!("\n8 kB posts on {CONNECTIONS} kept connections, TLS in, plain out. Medians of {rounds} turns.\n");
-    println!("| | requests/s | p50 µs | p99 µs | p99.9 µs | CPU µs a request | over bare |");
-    println!("|---|---|---|---|---|---|---|");
-    let medians: Vec<[f64; 5]> = figures
+    println!("| | requests/s | p50 µs | p99 µs | p99.9 µs | CPU µs | over bare | CPU µs at {PACE}/s | over bare |");
+    println!("|---|---|---|---|---|---|---|---|---|");
+    let medians: Vec<[f64; 6]> = figures
         .iter()
-        .map(|turns| [0, 1, 2, 3, 4].map(|at| median(turns.iter().map(|turn| turn[at]).collect())))
+        .map(|turns| [0, 1, 2, 3, 4, 5].map(|at| median(turns.iter().map(|turn| turn[at]).collect())))
         .collect();
     // neighbours are loud at times: turn by turn, all contestants hear the same
-    let over = |one: usize, other: usize, how: fn(f64, f64) -> f64| {
-        median(figures[one].iter().zip(&figures[other]).map(|(one, other)| how(one[4], other[4])).collect())
+    let over = |one: usize, other: usize, what: usize, how: fn(f64, f64) -> f64| {
+        median(figures[one].iter().zip(&figures[other]).map(|(one, other)| how(one[what], other[what])).collect())
     };
-    for (at, ((name, ..), [rate, p50, p99, p999, cpu])) in contestants.iter().zip(&medians).enumerate() {
-        let over_bare = over(at, 0, |one, other| one / other);
-        println!("| {name} | {rate:.0} | {p50:.0} | {p99:.0} | {p999:.0} | {cpu:.1} | {over_bare:.2} |");
+    for (at, ((name, ..), [rate, p50, p99, p999, cpu, paced])) in contestants.iter().zip(&medians).enumerate() {
+        let [over_bare, paced_over_bare] = [4, 5].map(|what| over(at, 0, what, |one, other| one / other));
+        println!(
+            "| {name} | {rate:.0} | {p50:.0} | {p99:.0} | {p999:.0} | {cpu:.1} | {over_bare:.2} | {paced:.1} | {paced_over_bare:.2} |"
+        );
     }
     if only.is_some() {
         return;
     }
-    println!("\njudging costs {:.1} µs a request", over(2, 1, |one, other| one - other));
-    if nginx.is_some() {
-        println!("not judging: {:.2} x nginx", over(1, 3, |one, other| one / other));
+    for (what, when) in [(4, "flat out"), (5, "at the pace")] {
+        println!("\n{when}: judging costs {:.1} µs a request", over(2, 1, what, |one, other| one - other));
+        if nginx.is_some() {
+            println!("{when}: not judging is {:.2} x nginx", over(1, 3, what, |one, other| one / other));
+        }
     }
 
     // what others feel while sign-ins are judged, and while as many bodies go through unread
@@ -362,7 +389,7 @@ async fn compare(rounds: usize, turn: Duration, only: Option<&str>, core: Option
     let mut tails: [Vec<f64>; 2] = Default::default();
     for _ in 0..rounds {
         for (beside, tails) in [&passes, &posts].into_iter().zip(&mut tails) {
-            let (_, measured) = tokio::join!(many.load(beside, turn), few.load(&others, turn));
+            let (_, measured) = tokio::join!(many.load(beside, turn, None), few.load(&others, turn, None));
             tails.push(measured.percentile(990));
         }
     }
@@ -400,7 +427,7 @@ fn sign_ins() -> Arc<Vec<Bytes>> {
     Arc::new((0..SIGN_INS).map(|n| Bytes::from(form(&response(&key, n, &wish)))).collect())
 }
 
-async fn samlgate(folder: &Path, upstream: SocketAddr, core: Option<&str>) -> Process {
+async fn serving(program: &Path, folder: &Path, upstream: SocketAddr, core: Option<&str>) -> Process {
     let mut users = "UserPrincipalName,OnPremisesImmutableId,AccountEnabled\n".to_owned();
     for (upn, id) in (0..USERS).map(user) {
         writeln!(users, "{upn},{id},True").unwrap();
@@ -416,7 +443,7 @@ async fn samlgate(folder: &Path, upstream: SocketAddr, core: Option<&str>) -> Pr
          users = \"users.csv\"\nmfa_behavior = \"acceptIfMfaDoneByFederatedIdp\"\n[policy]\nskew = \"1d\"\nreplay = \"off\"\n"
     );
     std::fs::write(folder.join("samlgate.toml"), config).unwrap();
-    let mut command = on(core, Path::new(env!("CARGO_BIN_EXE_samlgate")));
+    let mut command = on(core, program);
     Process::program(command.arg("serve").arg("--config").arg(folder.join("samlgate.toml")), address).await
 }
 

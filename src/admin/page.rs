@@ -74,7 +74,7 @@ fn write(page: &mut String, shown: &Shown) -> fmt::Result {
         env!("CARGO_PKG_VERSION")
     )?;
     state(page, shown, &setup)?;
-    federations(page, &setup, now)?;
+    federations(page, shown, &setup, now)?;
     counts(page, shown)?;
     verdicts(page, &shown.recent.newest_first())?;
     page.write_str(
@@ -114,9 +114,9 @@ fn state(page: &mut String, shown: &Shown, setup: &Setup) -> fmt::Result {
     Ok(())
 }
 
-fn federations(page: &mut String, setup: &Setup, now: Timestamp) -> fmt::Result {
+fn federations(page: &mut String, shown: &Shown, setup: &Setup, now: Timestamp) -> fmt::Result {
     page.write_str(
-        "<h2>Federations</h2>\n<table><tr><th>domain<th>issuer<th>users<th>certificate<th>thumbprint<th>ends</tr>\n",
+        "<h2>Federations</h2>\n<table><tr><th>domain<th>issuer<th>users<th>certificate<th>thumbprint<th>ends<th>last verified</tr>\n",
     )?;
     for federation in &setup.federations {
         let KnownFederation { domain, issuer, certificates, users, .. } = federation;
@@ -138,9 +138,11 @@ fn federations(page: &mut String, setup: &Setup, now: Timestamp) -> fmt::Result 
                 0..SOON => ("look", format!("{days} days left")),
                 _ => ("good", format!("{days} days left")),
             };
+            let verified = shown.metrics.last_verified(domain, &certificate.thumbprint);
+            let verified = verified.map_or_else(|| "not since the start".to_owned(), minute);
             writeln!(
                 page,
-                "<td>{} <span class=\"dim\">({})</span><td class=\"id\">{}<td>{} <b class=\"{class}\">{left}</b></tr>",
+                "<td>{} <span class=\"dim\">({})</span><td class=\"id\">{}<td>{} <b class=\"{class}\">{left}</b><td>{verified}</tr>",
                 certificate.role.as_str(),
                 certificate.source.as_str(),
                 Escaped(&certificate.thumbprint),
@@ -210,7 +212,7 @@ fn verdicts(page: &mut String, verdicts: &[RecentVerdict]) -> fmt::Result {
 }
 
 /// An instant to the minute.
-fn minute(instant: Timestamp) -> impl fmt::Display {
+fn minute(instant: Timestamp) -> String {
     instant.strftime("%Y-%m-%d %H:%M").to_string() + " UTC"
 }
 

@@ -27,9 +27,18 @@ pub(super) fn known(config: &Config) -> Vec<KnownFederation> {
 pub(super) fn tell(config: &Config, now: Timestamp) {
     for (federation, evidence) in with_evidence(config) {
         let Some(sources) = evidence.filter(|evidence| evidence.metadata.is_some()) else { continue };
-        let case = Case { federation, sources, root_domains: &[], now, visit: None, skew: config.judge.policy.skew };
+        let case = Case {
+            federation,
+            sources,
+            root_domains: &[],
+            now,
+            visit: None,
+            seen: &[],
+            skew: config.judge.policy.skew,
+        };
         for Diagnosis { id, harm, finding, .. } in compare(&case) {
-            if matches!(harm, Harm::Everybody | Harm::Soon) {
+            // an end that is near is worth a line from the first day on
+            if matches!(harm, Harm::Everybody | Harm::Imminent | Harm::Soon) || id == "certificate_expires" {
                 let finding = finding.to_string_for(Show::Hashed);
                 tracing::warn!(federation = federation.name(), id, %harm, finding, "the two sides disagree: `doctor` says more");
             }

@@ -3,16 +3,41 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 
 use crate::check::{Memory, Seen, Use};
 use crate::observe::Metrics;
-use crate::replay::Remembered;
+use crate::proxy::Bounds;
+use crate::replay::{Remembered, Settings, SharedError, SharedStore};
+
+/// Judges that wait, for each core.
+const WAITING: usize = 16;
 
 /// The memory that the judge asks.
 #[derive(Clone)]
 pub(super) struct CountedMemory {
     pub(super) remembered: Arc<Remembered>,
+    pub(super) shared: Option<Arc<Shared>>,
     pub(super) metrics: Arc<Metrics>,
+}
+
+/// What other proxies remember, too. Whoever asks for it waits, and so must not be a thread that moves bytes.
+pub(super) struct Shared {
+    pub(super) store: SharedStore,
+    /// Whether a sign-in is rejected when the store cannot be asked.
+    pub(super) closed: bool,
+    pub(super) runtime: Handle,
+}
+
+impl Shared {
+    pub(super) fn new(settings: &Settings) -> Result<Self, SharedError> {
+        Ok(Self { store: SharedStore::new(settings)?, closed: settings.closed, runtime: Handle::current() })
+    }
+}
+
+/// Bounds for a judge that waits for others: it does so away from the threads that move bytes, and more often than there are cores.
+pub(super) fn waiting(bounds: Bounds) -> Bounds {
+    Bounds { judged_at_once: 0, judged_a_core: WAITING, ..bounds }
 }
 
 impl Memory for CountedMemory {
@@ -22,7 +47,17 @@ impl Memory for CountedMemory {
             self.metrics.replay_full();
             tracing::warn!("the memory of used assertions is full: one was not remembered");
         }
-        used
+        // what was used here needs no other witness
+        let Some(shared) = self.shared.as_ref().filter(|_| used != Use::Again) else { return used };
+        match shared.runtime.block_on(shared.store.first_use(issuer, id, until, now)) {
+            Ok(true) => Use::First,
+            Ok(false) => Use::Again,
+            Err(error) => {
+                self.metrics.replay_store_error();
+                tracing::warn!(%error, "an assertion was not asked for");
+                if shared.closed { Use::Refused } else { Use::Unasked }
+            }
+        }
     }
 
     fn request(&self, id: &str, answered: bool, now: Timestamp) -> Seen {

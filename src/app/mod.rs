@@ -15,16 +15,16 @@ mod visits;
 pub use demo::{Addresses, Demo, DemoError, SignedIn, Told, demo};
 pub use lab::lab;
 pub use published::Published;
-pub use visits::visits;
+pub use visits::{metadata_at, visits};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use files::Watch;
 use jiff::Timestamp;
-use memory::CountedMemory;
+use memory::{CountedMemory, Shared};
 use published::Kept;
 use reload::{Reloading, Unchanging, setup, terms};
 use signals::{Signal, Signals};
@@ -40,7 +40,7 @@ use crate::config::{Config, ConfigError, FileRead};
 use crate::inspect::{Effort, Judge, MessageKind};
 use crate::observe::{self, Metrics, Recent, Vocabulary};
 use crate::proxy::{Bounds, Inspector, Proxy, Reverse, UpstreamError};
-use crate::replay::Remembered;
+use crate::replay::{Remembered, SharedError};
 use crate::source::{self, Pace};
 
 /// What is being answered when a signal comes has so long to end.
@@ -49,7 +49,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How often the files of the configuration are looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// For the log to be read to its end.
+/// For the log to be read to its end, and for what comes last of a drain however long the rest took.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// From what a configuration says to what judges by it.
@@ -138,7 +138,10 @@ async fn start_all(
     let (remembered, recent) = (Arc::new(Remembered::default()), Arc::new(Recent::default()));
     let of_replay = Arc::clone(&remembered);
     metrics.ask_replay_entries(move || of_replay.assertions.entries(now()));
-    let judging = judging(CountedMemory { remembered: Arc::clone(&remembered), metrics: Arc::clone(&metrics) });
+    let shared = config.replay.as_ref().map(Shared::new).transpose()?.map(Arc::new);
+    let waits = shared.is_some();
+    let memory = CountedMemory { remembered: Arc::clone(&remembered), shared, metrics: Arc::clone(&metrics) };
+    let judging = judging(memory);
 
     let capture = match &config.capture {
         Some(settings) => {
@@ -148,11 +151,10 @@ async fn start_all(
         }
         None => None,
     };
-    let unchanging =
-        Unchanging { listen: config.listen.clone(), format: config.log.format, capture: config.capture.clone() };
+    let unchanging = Unchanging::of(&config);
     let (listen, level, files) = (config.listen.clone(), config.log.level, config.files.clone());
-    let (settings, inspector) =
-        terms(config, Some(reverse_address), descriptors::within(Bounds::default()), &judging, &metrics)?;
+    let bounds = descriptors::within(if waits { memory::waiting(Bounds::default()) } else { Bounds::default() });
+    let (settings, inspector) = terms(config, Some(reverse_address), bounds, &judging, &metrics)?;
     let (of_proxy, kept_verdicts) = (Arc::clone(&metrics), Arc::clone(&recent));
     let proxy = Proxy::new(settings, inspector, remembered, now, of_proxy, kept_verdicts, capture.clone())?;
     let proxy = Arc::new(proxy);
@@ -319,6 +321,7 @@ impl Running {
     /// Takes no more connections, lets what is being answered end within `grace`, then judges what was taken in. Metrics can be
     /// read until the end.
     pub async fn stop(mut self, grace: Duration) {
+        let deadline = Instant::now() + grace;
         if let Some(follower) = self.follower.take() {
             follower.abort();
         }
@@ -330,11 +333,13 @@ impl Running {
         if let Err(error) = self.traffic.await {
             tracing::error!(%error, "the listener failed");
         }
-        if tokio::time::timeout(grace, self.proxy.drained()).await.is_err() {
+        // one grace for all of it; yet what is judged gets its moment to be written, however long the connections took
+        let left = || deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS);
+        if tokio::time::timeout(left(), self.proxy.drained()).await.is_err() {
             tracing::warn!("some messages were not judged in time");
         }
         if let Some(capture) = &self.capture {
-            capture.close(grace).await;
+            capture.close(left()).await;
         }
         self.stop_admin.send_replace(true);
         if let Err(error) = self.observers.await {
@@ -368,6 +373,9 @@ pub enum AppError {
     /// The capture cannot be written.
     #[error("`capture.file`: {0}")]
     Capture(#[from] CaptureError),
+    /// The store that proxies share cannot be used.
+    #[error("`replay.store`: {0}")]
+    Replay(#[from] SharedError),
     /// The upstream cannot be used.
     #[error("`upstream`: {0}")]
     Upstream(#[from] UpstreamError),

@@ -84,7 +84,7 @@ impl Published {
 }
 
 impl First {
-    async fn look(wanted: Wanted, bounds: Bounds) -> Self {
+    pub(super) async fn look(wanted: Wanted, bounds: Bounds) -> Self {
         let mut document = match Document::new(wanted.url.clone(), &wanted.roots, bounds) {
             Ok(document) => document,
             Err(error) => {

@@ -13,6 +13,7 @@ use crate::capture;
 use crate::config::{Config, ConfigError, Documents, FileRead, Listen, Told, Wanted};
 use crate::observe::{self, LogFormat, LogLevel, Metrics, Reload, Setup};
 use crate::proxy::{self, Inspector, Mode, Proxy};
+use crate::replay;
 use crate::source::{Bounds, Pace};
 
 /// What puts configurations in force, one after the other.
@@ -34,9 +35,15 @@ pub(super) struct Unchanging {
     pub(super) listen: Listen,
     pub(super) format: LogFormat,
     pub(super) capture: Option<capture::Settings>,
+    pub(super) replay: Option<replay::Settings>,
 }
 
 impl Unchanging {
+    pub(super) fn of(config: &Config) -> Self {
+        let (listen, format) = (config.listen.clone(), config.log.format);
+        Self { listen, format, capture: config.capture.clone(), replay: config.replay.clone() }
+    }
+
     /// The keys that a new configuration changes in vain.
     fn changed(&self, new: &Config) -> impl Iterator<Item = &'static str> {
         let listen = &self.listen;
@@ -46,6 +53,7 @@ impl Unchanging {
             (listen.admin != new.listen.admin, "listen.admin"),
             (self.format != new.log.format, "log.format"),
             (self.capture != new.capture, "capture"),
+            (self.replay != new.replay, "replay"),
         ];
         keys.into_iter().filter_map(|(changed, key)| changed.then_some(key))
     }

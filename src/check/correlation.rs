@@ -26,7 +26,14 @@ pub enum Use {
     Again,
     /// There was no room to remember it.
     Unknown,
+    /// It is new here, and the store that others share did not answer.
+    Unasked,
+    /// The same, where the operator would rather reject it.
+    Refused,
 }
+
+const UNASKED: &str =
+    "the store that the proxies share did not answer: nobody knows whether another one has seen this assertion";
 
 /// What is remembered between two messages: kept by others, asked here.
 pub trait Memory {
@@ -91,6 +98,12 @@ pub(super) fn replay(facts: &Facts<'_>) -> Option<Findings> {
         }
         Use::Unknown => {
             vec![Finding::skip("the memory of used assertions is full: nobody knows whether this one was used before")]
+        }
+        Use::Unasked => vec![Finding::skip(UNASKED)],
+        Use::Refused => {
+            vec![Finding::refuse(UNASKED).hint(
+                "look at the store that `replay.store` names; `replay.on_error` says what happens while it is away",
+            )]
         }
     })
 }

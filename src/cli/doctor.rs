@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::Ending;
 use super::escape::{line, lines, wrap};
-use super::junit;
 use super::preflight_args::DoctorArguments;
+use super::seen_lines::SeenLines;
 use super::terminal::{self, Terminal, Tone, Trouble};
+use super::{Ending, certificate_table, junit};
 use crate::app;
 use crate::config::Config;
-use crate::doctor::{Case, Diagnosis, Harm, examine, gaps};
+use crate::doctor::{Case, Diagnosis, Harm, Row, certificates, examine, gaps};
 use crate::source::Bounds;
 use crate::tenant::Federation;
 use crate::verdict::{Show, Text};
@@ -26,6 +26,8 @@ pub(super) struct Examined<'a> {
     pub(super) federation: &'a Federation,
     /// The worst first.
     pub(super) found: Vec<Diagnosis>,
+    /// Each once.
+    certificates: Vec<Row>,
 }
 
 /// Compares, and tells.
@@ -43,15 +45,24 @@ pub(super) fn run(arguments: &DoctorArguments, terminal: &Terminal) -> Result<En
     let root_domains: Vec<&str> =
         federations.iter().filter_map(|federation| federation.root_domain.as_deref()).collect();
     let now = arguments.at.unwrap_or_else(Timestamp::now);
+    let mut seen = SeenLines::default();
+    for file in &arguments.capture {
+        seen.read(file)?;
+    }
     let mut examined = Vec::with_capacity(federations.len());
     for (federation, sources) in federations.iter().zip(&config.evidence) {
         let visit = visits.iter().find(|visit| sources.metadata_url.as_ref() == Some(&visit.url));
         let skew = config.judge.policy.skew;
-        let case = Case { federation, sources, root_domains: &root_domains, now, visit, skew };
+        let seen = seen.of(federation.name());
+        let case = Case { federation, sources, root_domains: &root_domains, now, visit, seen, skew };
         for gap in gaps(&case) {
             terminal.note(&format!("{}: {gap}", federation.name()), "");
         }
-        examined.push(Examined { federation, found: examine(&case) });
+        if !arguments.capture.is_empty() && seen.is_empty() {
+            let note = "the capture has no sign-in of it that says which certificate signed";
+            terminal.note(&format!("{}: {note}", federation.name()), "");
+        }
+        examined.push(Examined { federation, found: examine(&case), certificates: certificates(&case) });
     }
     let speaks_of_users = examined.iter().flat_map(|examined| &examined.found).any(Diagnosis::is_personal);
     if speaks_of_users && !arguments.show_personal {
@@ -63,7 +74,11 @@ pub(super) fn run(arguments: &DoctorArguments, terminal: &Terminal) -> Result<En
         let xml = junit::render(&examined, show).map_err(|error| cannot(&error))?;
         std::fs::write(file, xml).map_err(|error| cannot(&error))?;
     }
-    let out = if arguments.json { objects(&examined, show) } else { pages(&examined, show, terminal) };
+    let out = if arguments.json {
+        objects(&examined, show)
+    } else {
+        pages(&examined, show, !arguments.capture.is_empty(), terminal)
+    };
     terminal::print_all(&out)?;
     let well = examined.iter().all(|examined| examined.found.is_empty());
     Ok(if well { Ending::Well } else { Ending::Wanting })
@@ -72,10 +87,11 @@ pub(super) fn run(arguments: &DoctorArguments, terminal: &Terminal) -> Result<En
 /// One object a line.
 fn objects(examined: &[Examined<'_>], show: Show) -> String {
     let mut out = String::new();
-    for Examined { federation, found } in examined {
+    for Examined { federation, found, .. } in examined {
         for Diagnosis { id, harm, finding, code, entra, provider, mend } in found {
             let text = |text: &Option<Text>| text.as_ref().map(|text| text.to_string_for(show));
             let object = json!({
+                "kind": "finding",
                 "federation": federation.name(),
                 "id": id,
                 "harm": harm.as_str(),
@@ -88,22 +104,29 @@ fn objects(examined: &[Examined<'_>], show: Show) -> String {
             let _ = writeln!(out, "{object}");
         }
     }
+    for Examined { federation, certificates, .. } in examined {
+        out.push_str(&certificate_table::objects(federation.name(), certificates));
+    }
     out
 }
 
-/// For people: one federation after the other.
-fn pages(examined: &[Examined<'_>], show: Show, terminal: &Terminal) -> String {
+/// For people: one federation after the other, with its certificates where something was found, or a capture tells of them.
+fn pages(examined: &[Examined<'_>], show: Show, captured: bool, terminal: &Terminal) -> String {
     let mut out = String::new();
-    for Examined { federation, found } in examined {
+    for Examined { federation, found, certificates } in examined {
         let name = terminal.paint.paint(Tone::Strong, &line(federation.name()));
         if found.is_empty() {
-            let _ = writeln!(out, "{name}  {}", terminal.paint.paint(Tone::Good, "nothing found"));
-            continue;
+            let _ = writeln!(out, "{name}  {}", terminal.paint.paint(Tone::Good, "all well"));
+        } else {
+            let _ = writeln!(out, "{name}  {}\n", count(found));
         }
-        let _ = writeln!(out, "{name}  {}\n", count(found));
         for diagnosis in found {
             out.push_str(&concern(diagnosis, show, terminal));
             out.push('\n');
+        }
+        if !terminal.quiet && (captured || terminal.verbose || !found.is_empty()) {
+            out.push_str(if found.is_empty() { "\n" } else { "" });
+            out.push_str(&certificate_table::page(certificates, terminal));
         }
     }
     out
@@ -119,7 +142,7 @@ fn concern(diagnosis: &Diagnosis, show: Show, terminal: &Terminal) -> String {
     let paint = terminal.paint;
     let Diagnosis { id, harm, finding, code, entra, provider, mend } = diagnosis;
     let tone = match harm {
-        Harm::Everybody | Harm::Some => Tone::Bad,
+        Harm::Everybody | Harm::Some | Harm::Imminent => Tone::Bad,
         Harm::Soon | Harm::Around => Tone::Doubtful,
     };
     let mut out = format!("{:9}  {}", paint.paint(tone, &harm.as_str().to_uppercase()), paint.paint(Tone::Strong, id));

@@ -110,7 +110,7 @@ fn federation(arguments: &ExpectationArguments, terminal: &Terminal) -> Result<F
 /// What the settings give away before anything is judged: why every response will be refused. `doctor` tells the rest.
 fn advise(federation: &Federation, sources: &Sources, now: Timestamp, terminal: &Terminal) {
     let skew = Policy::default().skew;
-    let case = Case { federation, sources, root_domains: &[], now, visit: None, skew };
+    let case = Case { federation, sources, root_domains: &[], now, visit: None, seen: &[], skew };
     for diagnosis in doctor::compare(&case).iter().filter(|it| it.harm == Harm::Everybody && it.code.is_some()) {
         let finding = diagnosis.finding.to_string_for(Show::Personal);
         terminal.note(&format!("{}: {finding}", diagnosis.id), &diagnosis.mend.to_string_for(Show::Personal));

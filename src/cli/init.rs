@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::Ending;
 use super::escape;
+use super::init_metadata::{self, Given, read};
 use super::new_file::{self, Readers};
 use super::preflight_args::InitArguments;
 use super::terminal::{self, Terminal, Tone, Trouble};
 use crate::config::Config;
-use crate::saml::metadata::IdpMetadata;
 use crate::tenant::{Directory, Settings};
 
 /// Reads what is given, writes the configuration, and checks it as `config check` does.
@@ -20,24 +20,22 @@ pub(super) fn run(arguments: &InitArguments, terminal: &Terminal) -> Result<Endi
         ));
     }
     let settings = arguments.settings.as_deref().map(|file| settings(file, arguments.domain.as_deref())).transpose()?;
-    if let Some(file) = &arguments.metadata {
-        let refused = |error: &dyn std::fmt::Display| Trouble::new(format!("{}: {error}", file.display()));
-        IdpMetadata::parse(&read(file)?).map_err(|error| refused(&error).hint(error.hint()))?;
+    if std::fs::symlink_metadata(&arguments.out).is_ok() {
+        let trouble = Trouble::new(format!("{} is there already", arguments.out.display()));
+        return Err(trouble.hint("nothing is overwritten: choose another name with --out"));
     }
+    let (metadata, documents) = init_metadata::given(arguments)?;
     let users = arguments.users.as_deref().map(users).transpose()?;
     let named = arguments.domain.clone().or(settings.and_then(|settings| settings.domain));
     let domain = named.or_else(|| users.as_ref().and_then(most_frequent_domain)).ok_or_else(|| {
         Trouble::new("no file names the federated domain").hint("give --domain, as --domain domain.company")
     })?;
-    let text = text(arguments, &domain.to_ascii_lowercase())?;
+    let text = text(arguments, &metadata, &domain.to_ascii_lowercase())?;
     // what is written must hold together, so it is read first as `serve` would
-    let config = Config::parse(&text, &arguments.out).map_err(|error| Trouble::new(error.to_string()))?;
+    let config =
+        Config::parse_with(&text, &arguments.out, &documents).map_err(|error| Trouble::new(error.to_string()))?;
     for note in &config.notes {
         terminal.note(note, "");
-    }
-    if std::fs::symlink_metadata(&arguments.out).is_ok() {
-        let trouble = Trouble::new(format!("{} is there already", arguments.out.display()));
-        return Err(trouble.hint("nothing is overwritten: choose another name with --out"));
     }
     new_file::write(&arguments.out, text.as_bytes(), Readers::Everybody)?;
     let out = escape::line(&arguments.out.display().to_string());
@@ -48,10 +46,6 @@ pub(super) fn run(arguments: &InitArguments, terminal: &Terminal) -> Result<Endi
     );
     terminal::print_all(&said)?;
     Ok(Ending::Well)
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, Trouble> {
-    std::fs::read(file).map_err(|error| Trouble::new(format!("{} cannot be read: {error}", file.display())))
 }
 
 fn settings(file: &Path, domain: Option<&str>) -> Result<Settings, Trouble> {
@@ -80,7 +74,7 @@ fn folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn text(arguments: &InitArguments, domain: &str) -> Result<String, Trouble> {
+fn text(arguments: &InitArguments, metadata: &Given<'_>, domain: &str) -> Result<String, Trouble> {
     let path = |file: &Option<PathBuf>| file.as_deref().map(|file| from(folder(&arguments.out), file)).transpose();
     let line = |key: &str, value: Option<String>, comment: &str| match value {
         Some(value) => format!("# {comment}\n{key} = {}\n", quoted(&value)),
@@ -104,7 +98,7 @@ fn text(arguments: &InitArguments, domain: &str) -> Result<String, Trouble> {
          # dns = \"198.51.100.1:53\"\n\n\
          [[federation]]\n\
          domain = {}\n\
-         {}{}{}\
+         {}{}{}{}\
          # context classes of which one is required; a miss then fails\n\
          # authn_context = [\"http://schemas.microsoft.com/claims/multipleauthn\"]\n\n\
          [policy]\n\
@@ -118,13 +112,25 @@ fn text(arguments: &InitArguments, domain: &str) -> Result<String, Trouble> {
         ),
         line(
             "metadata",
-            path(&arguments.metadata)?,
+            match metadata {
+                Given::Nothing => None,
+                Given::File(file) => Some(from(folder(&arguments.out), file)?),
+                Given::Url(url) => Some((*url).to_owned()),
+            },
             if arguments.settings.is_some() {
                 "what the identity provider publishes: compared by `samlgate doctor`"
             } else {
                 "what the identity provider publishes; judging by it hides a certificate that Entra does not hold: give `settings`"
             },
         ),
+        match &arguments.metadata_ca {
+            Some(_) => line(
+                "metadata_ca",
+                path(&arguments.metadata_ca)?,
+                "roots beside the machine's own, for the server there"
+            ),
+            None => String::new(),
+        },
         line(
             "users",
             path(&arguments.users)?,

@@ -10,14 +10,18 @@ use crate::verdict::Show;
 
 /// Write a commented configuration from the files that are at hand. Nothing is asked, and nothing is overwritten.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: samlgate init --settings federation.json --metadata metadata.xml --users users.csv")]
+#[command(after_help = "Example: samlgate init --settings federation.json --metadata metadata.xml --users users.csv\n\
+                  Example: samlgate init --settings federation.json --metadata https://authentik.company/application/saml/m365/metadata/")]
 pub(super) struct InitArguments {
     /// Federation settings that Entra holds, as Graph or PowerShell give them
     #[arg(long, value_name = "FILE")]
     pub(super) settings: Option<PathBuf>,
-    /// Metadata of the identity provider
-    #[arg(long, value_name = "FILE")]
+    /// Metadata of the identity provider: a file, or an https URL, which is asked once and written into the configuration
+    #[arg(long, value_name = "FILE|URL")]
     pub(super) metadata: Option<PathBuf>,
+    /// Roots (PEM) beside the machine's own, by which the server at that URL is verified
+    #[arg(long, value_name = "FILE", requires = "metadata")]
+    pub(super) metadata_ca: Option<PathBuf>,
     /// Users of the tenant, CSV or JSON
     #[arg(long, value_name = "FILE")]
     pub(super) users: Option<PathBuf>,
@@ -31,15 +35,18 @@ pub(super) struct InitArguments {
 
 /// Compare what Entra holds with what the identity provider publishes and with the users, before anybody signs in.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 nothing found · 1 something found · 2 usage, configuration or I/O trouble\n\n\
+#[command(after_help = "Exit codes: 0 all well · 1 something found · 2 usage, configuration or I/O trouble\n\n\
                         Example: samlgate doctor --config samlgate.toml --junit doctor.xml")]
 pub(super) struct DoctorArguments {
     /// The configuration
     #[arg(long, value_name = "FILE")]
     pub(super) config: PathBuf,
-    /// Print one JSON object a finding
+    /// Print one JSON object a finding, then one a certificate
     #[arg(long)]
     pub(super) json: bool,
+    /// A capture of `serve`: which certificates its sign-ins were signed with (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub(super) capture: Vec<PathBuf>,
     /// Write the findings as JUnit XML, too
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,

@@ -225,7 +225,7 @@ pub(super) struct ReplayTable {
 }
 
 /// What an outage means.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum OnError {
     /// Go on unprotected.
@@ -266,8 +266,8 @@ pub(super) struct LogTable {
 pub(super) struct Secret(String);
 
 impl Secret {
-    /// Whether it is this word.
-    pub(super) fn is(&self, word: &str) -> bool {
-        self.0 == word
+    /// For who uses it, and does not show it.
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
     }
 }

@@ -9,6 +9,7 @@ mod problem;
 mod published;
 mod quantity;
 mod read;
+mod replay;
 mod resolve;
 mod sections;
 mod told;
@@ -49,6 +50,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// The file of verdicts.
     pub capture: Option<crate::capture::Settings>,
+    /// The store of used assertions that several proxies share.
+    pub replay: Option<crate::replay::Settings>,
     /// The log.
     pub log: Log,
     /// Live Microsoft Graph.
@@ -111,7 +114,15 @@ impl Config {
     /// # Errors
     /// All problems that there are, not the first alone.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        Self::of(text, FileRead::about_to(path), &Documents::default())
+        Self::parse_with(text, path, &Documents::default())
+    }
+
+    /// [`parse`](Self::parse) with these documents for what it names by URL.
+    ///
+    /// # Errors
+    /// All problems that there are, not the first alone.
+    pub fn parse_with(text: &str, path: &Path, documents: &Documents) -> Result<Self, ConfigError> {
+        Self::of(text, FileRead::about_to(path), documents)
     }
 
     fn of(text: &str, read: FileRead, documents: &Documents) -> Result<Self, ConfigError> {

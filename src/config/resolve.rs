@@ -15,7 +15,7 @@ use super::problem::Problems;
 use super::published::Documents;
 use super::read::FileRead;
 use super::{Config, Listen, Log};
-use super::{capture, graph};
+use super::{capture, graph, replay};
 use crate::inspect::Judge;
 use crate::proxy::{Authority, Intercept, ServerCertificate, TlsError, Upstream};
 
@@ -51,6 +51,7 @@ pub(super) fn resolve(
     let upstream = upstream(&file.upstream, folder, problems);
     let capture =
         file.capture.as_ref().and_then(|table| capture::resolve(table, file.mode, folder, problems, &mut notes));
+    let replay = replay::resolve(&file.replay, problems, &mut notes);
     let graph = file.graph.as_ref().and_then(|table| graph::resolve(table, folder, problems));
 
     if let Some(environment) = file.environment.as_ref().filter(|environment| environment.value.trim().is_empty()) {
@@ -77,6 +78,7 @@ pub(super) fn resolve(
         certificate,
         upstream,
         capture,
+        replay,
         log: Log { level: file.log.level, format: file.log.format },
         graph,
         not_served,
@@ -135,8 +137,7 @@ impl Folder {
 
 /// What may be written, and what this version of `serve` would not do.
 fn not_served(file: &File) -> Vec<&'static str> {
-    let replay_elsewhere = file.replay.store.as_ref().is_some_and(|store| !store.value.is("memory"));
-    [(file.listen.connect.is_some(), "listen.connect"), (replay_elsewhere, "replay.store")]
+    [(file.listen.connect.is_some(), "listen.connect")]
         .into_iter()
         .filter_map(|(written, key)| written.then_some(key))
         .collect()

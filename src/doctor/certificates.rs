@@ -1,15 +1,11 @@
-//! The keys: what the identity provider signs with against what Entra holds, and the days that are left.
-
-use jiff::{SignedDuration, Timestamp};
+//! The keys: what the identity provider publishes against what Entra holds, and of what kind they are.
 
 use super::command::{quoted, update};
-use super::{Case, Diagnosis, Harm};
+use super::{Case, Diagnosis, Harm, days};
 use crate::dsig::{Certificate, KeyKind, TrustedKey};
 use crate::tenant::{RegisteredKey, Sources};
 use crate::verdict::Code;
 
-/// Entra looks for a new certificate in the metadata 30 days before the old one ends.
-const EARLY: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Smaller RSA keys are within reach of those who want them.
 const RSA_BITS: usize = 2048;
 
@@ -17,7 +13,7 @@ pub(super) fn examine(case: &Case<'_>, found: &mut Vec<Diagnosis>) {
     let keys = &case.federation.keys;
     let published = published(case.sources);
     found.extend(differ(case, keys, &published));
-    found.extend(days(case, keys, &published));
+    days::examine(case, &published, found);
     found.extend(pem(case));
     found.extend(keys.iter().filter_map(|key| weak(case, &key.key)));
     found.extend(files(case, keys));
@@ -25,7 +21,7 @@ pub(super) fn examine(case: &Case<'_>, found: &mut Vec<Diagnosis>) {
 }
 
 /// What the metadata says that the provider signs with. A certificate that cannot be read was noted when it was loaded.
-fn published(sources: &Sources) -> Vec<TrustedKey> {
+pub(super) fn published(sources: &Sources) -> Vec<TrustedKey> {
     let all = sources.metadata.iter().flat_map(|metadata| &metadata.signing_certificates);
     all.filter_map(|der| TrustedKey::from_der(der).ok()).collect()
 }
@@ -54,55 +50,6 @@ fn differ(case: &Case<'_>, keys: &[RegisteredKey], published: &[TrustedKey]) -> 
             .provider(shown)
             .mend(update(case.domain(), &format!("{parameter} {}", quoted(&base64(new.certificate()))))),
     )
-}
-
-fn days(case: &Case<'_>, keys: &[RegisteredKey], published: &[TrustedKey]) -> Vec<Diagnosis> {
-    let held = keys.iter().map(|key| key.key.certificate());
-    let of = |certificate: &Certificate| format!("{}, until {}", certificate.subject, certificate.not_after);
-    let lasts = |certificate: &&Certificate| certificate.not_after - EARLY >= case.now;
-    let mut found = Vec::new();
-    let mut alive = held.clone().filter(lasts).peekable();
-    for certificate in held.clone().filter(|certificate| certificate.not_before > case.now) {
-        let finding = format!("a registered certificate is not valid before {}", certificate.not_before);
-        let mend = "check the clock of the machine that made it; sign with it only from that day on";
-        found
-            .push(Diagnosis::new("certificate_not_yet_valid", Harm::Around, finding).entra(of(certificate)).mend(mend));
-    }
-    if alive.peek().is_none()
-        && let Some(last) = held.clone().max_by_key(|certificate| certificate.not_after)
-    {
-        let left = days_left(case.now, last.not_after);
-        let (id, finding) = if last.not_after < case.now {
-            // whether Entra refuses is not documented, so nobody may count on either
-            (
-                "certificate_expired",
-                format!("every registered certificate has expired, the last one {} days ago", -left),
-            )
-        } else {
-            (
-                "certificate_expires",
-                format!("every registered certificate ends within {left} days, and no later one is registered"),
-            )
-        };
-        let mend = match published.iter().find(|key| lasts(&key.certificate())) {
-            Some(next) => {
-                update(case.domain(), &format!("-NextSigningCertificate {}", quoted(&base64(next.certificate()))))
-            }
-            None => format!(
-                "make a new signing certificate at the identity provider, then {}",
-                update(case.domain(), "-NextSigningCertificate with base64 of its DER")
-            ),
-        };
-        let provider = published.iter().map(|key| of(key.certificate())).collect::<Vec<_>>().join("; ");
-        let provider = if provider.is_empty() { "no metadata was given".to_owned() } else { provider };
-        found.push(
-            Diagnosis::new(id, Harm::Soon, finding)
-                .entra(held.map(of).collect::<Vec<_>>().join("; "))
-                .provider(provider)
-                .mend(mend),
-        );
-    }
-    found
 }
 
 fn pem(case: &Case<'_>) -> Option<Diagnosis> {
@@ -171,12 +118,7 @@ fn thumbprints<'a>(keys: impl IntoIterator<Item = &'a TrustedKey>) -> String {
     if all.is_empty() { "none".to_owned() } else { all.join(", ") }
 }
 
-fn base64(certificate: &Certificate) -> String {
+pub(super) fn base64(certificate: &Certificate) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(&certificate.der)
-}
-
-/// Whole days from now; negative ones have passed.
-fn days_left(now: Timestamp, then: Timestamp) -> i64 {
-    then.duration_since(now).as_hours() / 24
 }

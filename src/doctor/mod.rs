@@ -2,11 +2,14 @@
 
 mod certificates;
 mod command;
+mod days;
 mod endpoints;
 mod issuer;
 mod mfa;
 mod people;
 mod published;
+mod seen;
+mod table;
 
 use std::fmt;
 
@@ -16,6 +19,8 @@ use crate::tenant::{Federation, Sources};
 use crate::verdict::{Code, Show, Text};
 
 pub use published::{Met, Visit};
+pub use seen::Seen;
+pub use table::{Row, Standing, certificates};
 
 /// One federation: what it is judged by, and every source that was given for it.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +35,8 @@ pub struct Case<'a> {
     pub now: Timestamp,
     /// What a visit at the URL of the metadata told; none where nobody went.
     pub visit: Option<&'a Visit>,
+    /// What captured sign-ins were signed with, each certificate once; empty where nobody looked.
+    pub seen: &'a [Seen],
     /// How far clocks may be apart.
     pub skew: SignedDuration,
 }
@@ -48,6 +55,8 @@ pub enum Harm {
     Everybody,
     /// Some cannot sign in.
     Some,
+    /// Nobody may be able to sign in from any day on.
+    Imminent,
     /// Nobody will be able to sign in, on a day that is known.
     Soon,
     /// Sign-ins work, and something around them does not, or is weaker than it looks.
@@ -56,13 +65,14 @@ pub enum Harm {
 
 impl Harm {
     /// Every degree, the worst first.
-    pub const ALL: [Self; 4] = [Self::Everybody, Self::Some, Self::Soon, Self::Around];
+    pub const ALL: [Self; 5] = [Self::Everybody, Self::Some, Self::Imminent, Self::Soon, Self::Around];
 
     /// The word of reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Everybody => "everybody",
             Self::Some => "some",
+            Self::Imminent => "imminent",
             Self::Soon => "soon",
             Self::Around => "around",
         }
@@ -73,6 +83,7 @@ impl Harm {
         match self {
             Self::Everybody => "nobody can sign in",
             Self::Some => "some cannot sign in",
+            Self::Imminent => "sign-ins may stop any day",
             Self::Soon => "sign-ins will stop",
             Self::Around => "sign-ins work, with this beside them",
         }
@@ -132,7 +143,7 @@ impl Diagnosis {
     }
 
     fn mend(mut self, mend: impl Into<Text>) -> Self {
-        self.mend = mend.into();
+        self.mend = mend.into().whole();
         self
     }
 }
@@ -150,6 +161,7 @@ pub fn compare(case: &Case<'_>) -> Vec<Diagnosis> {
     let mut found = Vec::new();
     issuer::examine(case, &mut found);
     certificates::examine(case, &mut found);
+    seen::examine(case, &mut found);
     endpoints::examine(case, &mut found);
     mfa::examine(case, &mut found);
     published::examine(case, &mut found);

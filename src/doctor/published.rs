@@ -128,8 +128,15 @@ mod tests {
         change(&mut visit);
         let (federation, sources) = (Federation::default(), Sources::default());
         let skew = SignedDuration::from_mins(5);
-        let case =
-            Case { federation: &federation, sources: &sources, root_domains: &[], now, visit: Some(&visit), skew };
+        let case = Case {
+            federation: &federation,
+            sources: &sources,
+            root_domains: &[],
+            now,
+            visit: Some(&visit),
+            seen: &[],
+            skew,
+        };
         let mut found = Vec::new();
         examine(&case, &mut found);
         assert!(found.iter().all(|diagnosis| !diagnosis.mend.to_string_for(crate::verdict::Show::Hashed).is_empty()));

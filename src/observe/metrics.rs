@@ -15,9 +15,11 @@ use prometheus::{
 
 use super::family::{increment, register, series};
 use super::federations::Federations;
+use super::in_flight::InFlight;
 use super::label::{Listener, Reload, Route, Source, Unjudged, UpstreamFailure};
 use super::predictions::Predictions;
 use super::setup::Setup;
+use super::signers::Signers;
 use super::sources::{Failing, Sources};
 use crate::answer::Actual;
 use crate::verdict::{Code, Verdict};
@@ -44,6 +46,7 @@ pub struct Metrics {
     messages: Vec<(&'static str, IntCounter)>,
     federations: Federations,
     sources: Sources,
+    signers: Signers,
     setup: ArcSwap<Setup>,
     judge_accepted: Histogram,
     judge_rejected: Histogram,
@@ -56,6 +59,7 @@ pub struct Metrics {
     upstream_durations: Vec<Histogram>,
     replay_entries: IntGauge,
     replay_full: IntCounter,
+    replay_store_errors: IntCounter,
     /// Asked at every scrape: assertions end without anybody asking.
     remembered: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
     capture_dropped: IntCounter,
@@ -119,10 +123,9 @@ impl Metrics {
         let outcomes = CLASSES.into_iter().chain(["error"]);
         let panics = opts("panics_total", "Panics caught while judging: each is a fault of this program.");
         let panics = register(&registry, IntCounter::with_opts(panics)?)?;
-        // the store in memory never fails: the series is there for those who compare instances
-        let store_errors =
-            opts("replay_store_errors_total", "Questions that the store of used assertions did not answer.");
-        register(&registry, IntCounter::with_opts(store_errors)?)?;
+        let errors = opts("replay_store_errors_total", "Questions that the store of used assertions did not answer.");
+        let full = opts("replay_full_total", "Assertions that could not be remembered, for want of room.");
+        let replay_store_errors = register(&registry, IntCounter::with_opts(errors)?)?;
         let ready =
             register(&registry, IntGauge::with_opts(opts("ready", "1 when configured, bound and not draining."))?)?;
         let build = gauges("build_info", "1, with what was built.", &["version", "revision"])?;
@@ -139,6 +142,7 @@ impl Metrics {
             messages,
             federations: Federations::new(&registry)?,
             sources: Sources::new(&registry)?,
+            signers: Signers::new(&registry)?,
             setup: ArcSwap::default(),
             judge_accepted: judge.get_metric_with_label_values(&["accepted"])?,
             judge_rejected: judge.get_metric_with_label_values(&["rejected"])?,
@@ -147,13 +151,8 @@ impl Metrics {
                 &registry,
                 IntGauge::with_opts(opts("replay_entries", "Assertions that are remembered."))?,
             )?,
-            replay_full: register(
-                &registry,
-                IntCounter::with_opts(opts(
-                    "replay_full_total",
-                    "Assertions that could not be remembered, for want of room.",
-                ))?,
-            )?,
+            replay_full: register(&registry, IntCounter::with_opts(full)?)?,
+            replay_store_errors,
             remembered: OnceLock::new(),
             capture_dropped: register(
                 &registry,
@@ -220,6 +219,7 @@ impl Metrics {
     /// What the library says.
     pub fn set_setup(&self, setup: Setup) -> Result<(), Error> {
         self.sources.set(&setup)?;
+        self.signers.set(&setup);
         self.setup.store(Arc::new(setup));
         Ok(())
     }
@@ -272,6 +272,16 @@ impl Metrics {
         self.federations.clock(federation, offset);
     }
 
+    /// A sign-in of a federation was verified by the certificate of that thumbprint.
+    pub fn verified(&self, federation: Option<usize>, thumbprint: &str, now: Timestamp) {
+        self.signers.verified(&self.domain(federation), thumbprint, now);
+    }
+
+    /// When a sign-in of a federation was last verified by that certificate.
+    pub fn last_verified(&self, domain: &str, thumbprint: &str) -> Option<Timestamp> {
+        self.signers.last(domain, thumbprint)
+    }
+
     /// Whether the last reload failed: what is in force is not what the file says.
     pub fn is_stale(&self) -> bool {
         self.sources.is_stale()
@@ -280,11 +290,6 @@ impl Metrics {
     /// Counts an answer to a message that was judged.
     pub fn prediction(&self, predicted: Option<Code>, actual: Actual) {
         self.predictions.count(predicted, actual);
-    }
-
-    /// Tells how many assertions are remembered.
-    fn set_replay_entries(&self, entries: usize) {
-        self.replay_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
     }
 
     /// Who knows, at every scrape, how many assertions are remembered. The first one stays.
@@ -296,6 +301,11 @@ impl Metrics {
     /// Counts an assertion that could not be remembered.
     pub fn replay_full(&self) {
         self.replay_full.inc();
+    }
+
+    /// Counts an assertion that the shared store was not asked for.
+    pub fn replay_store_error(&self) {
+        self.replay_store_errors.inc();
     }
 
     /// Counts lines of the capture that are lost.
@@ -372,7 +382,7 @@ impl Metrics {
     pub fn render(&self) -> Result<String, Error> {
         self.sources.age();
         if let Some(remembered) = self.remembered.get() {
-            self.set_replay_entries(remembered());
+            self.replay_entries.set(i64::try_from(remembered()).unwrap_or(i64::MAX));
         }
         // one log for the whole process, and this its counter
         self.log_dropped.inc_by(super::stderr::dropped().saturating_sub(self.log_dropped.get()));
@@ -385,15 +395,5 @@ impl Metrics {
 impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Metrics").field("setup", &self.setup.load()).finish_non_exhaustive()
-    }
-}
-
-/// A request that is being answered.
-#[derive(Debug)]
-pub struct InFlight(Option<IntGauge>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.iter().for_each(IntGauge::dec);
     }
 }

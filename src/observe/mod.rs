@@ -3,6 +3,7 @@
 mod event;
 mod family;
 mod federations;
+mod in_flight;
 mod json;
 mod label;
 mod log;
@@ -10,13 +11,15 @@ mod metrics;
 mod predictions;
 mod recent;
 mod setup;
+mod signers;
 mod sources;
 mod stderr;
 
 pub use event::{Answered, Judged};
+pub use in_flight::InFlight;
 pub use label::{Listener, Reload, Role, Route, Source, Unjudged, UpstreamFailure};
 pub use log::{LogFormat, LogLevel, install, level, set_level};
-pub use metrics::{InFlight, Metrics, Vocabulary};
+pub use metrics::{Metrics, Vocabulary};
 pub use recent::{Recent, RecentCheck, RecentVerdict};
 pub use setup::{KnownCertificate, KnownFederation, Setup};
 pub use sources::Failing;

@@ -50,11 +50,8 @@ impl Crowd {
 
     /// Enters a connection that has room, until the guard is dropped.
     pub(super) fn enter(&self, room: OwnedSemaphorePermit) -> Present {
-        let member = Arc::new(Member {
-            open: AtomicUsize::new(0),
-            since: Mutex::new(Instant::now()),
-            leave: Notify::new(),
-        });
+        let member =
+            Arc::new(Member { open: AtomicUsize::new(0), since: Mutex::new(Instant::now()), leave: Notify::new() });
         lock(&self.members).push(Arc::clone(&member));
         Present { member, members: Arc::clone(&self.members), _room: room }
     }

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::Bounds;
 use crate::capture::{self, Capture, Receipt};
 use crate::inspect::{Effort, Inspection, MessageKind, Posted};
 use crate::observe::{Judged, Metrics, Recent};
@@ -22,10 +23,6 @@ pub type Inspector = Arc<dyn Fn(Posted<'_>, Timestamp, Effort) -> Inspection + S
 
 /// Broken signatures that are looked into, a second: an attacker who sends nothing else must not buy ten times the work.
 const DIAGNOSES_A_SECOND: u32 = 20;
-
-/// Work on so many bytes or fewer takes some 0.1 ms and is done on the threads that move bytes: handing it over would cost as much
-/// again. Sign-ins have some 8 kB.
-const AT_ONCE: usize = 16 * 1024;
 
 /// What is to be done with a message, in `enforce`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,8 +53,10 @@ pub(super) struct Judging {
     metrics: Arc<Metrics>,
     recent: Arc<Recent>,
     pub(super) capture: Option<Arc<Capture>>,
-    /// One permit a core: a flood of posts waits here and not on the threads that move bytes.
-    cores: Arc<Semaphore>,
+    /// A flood of posts waits here and not on the threads that move bytes.
+    room: Arc<Semaphore>,
+    /// Bytes of a message that is judged on those threads.
+    at_once: usize,
     /// What is to be done before the service stops.
     waiting: TaskTracker,
     diagnoses: Mutex<Bucket>,
@@ -69,6 +68,7 @@ impl Judging {
         metrics: Arc<Metrics>,
         recent: Arc<Recent>,
         capture: Option<Arc<Capture>>,
+        bounds: &Bounds,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
@@ -76,7 +76,8 @@ impl Judging {
             metrics,
             recent,
             capture,
-            cores: Arc::new(Semaphore::new(cores)),
+            room: Arc::new(Semaphore::new(cores * bounds.judged_a_core)),
+            at_once: bounds.judged_at_once,
             waiting: TaskTracker::new(),
             diagnoses: Mutex::new(Bucket { tokens: DIAGNOSES_A_SECOND.into(), filled: Instant::now() }),
         }
@@ -115,10 +116,10 @@ impl Judging {
         bytes: usize,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let done = if bytes <= AT_ONCE {
+        let done = if bytes < self.at_once {
             catch_unwind(AssertUnwindSafe(work)).map_err(|_| true)
         } else {
-            let core = Arc::clone(&self.cores).acquire_owned().await.ok()?;
+            let core = Arc::clone(&self.room).acquire_owned().await.ok()?;
             let done = tokio::task::spawn_blocking(move || {
                 let done = work();
                 drop(core);
@@ -193,6 +194,9 @@ impl Judging {
         };
         event.emit(&self.metrics);
         self.recent.judged(&event, &self.metrics, now);
+        if let Some(signature) = verdict.signature.as_ref().filter(|_| kind.is_judged()) {
+            self.metrics.verified(*federation, &signature.thumbprint, now);
+        }
         // one that comes again tells what the clock was then
         let first = verdict.check(CheckId::Replay).is_some_and(|check| check.outcome == Outcome::Pass);
         if let (Some(issued), true) = (issued, first) {

@@ -91,6 +91,11 @@ pub struct Bounds {
     pub buffered_bytes: usize,
     /// Bytes of all answers that are kept to be read at one time.
     pub copied_bytes: usize,
+    /// Messages of fewer bytes are judged on the threads that move bytes, which takes some 0.1 ms: handing them over would cost as much
+    /// again. 0 where the judge waits for somebody else.
+    pub judged_at_once: usize,
+    /// Other messages that are judged at one time, for each core.
+    pub judged_a_core: usize,
     /// For a TLS handshake, and for the head of a request; HTTP/1.1 counts the wait for it, too.
     pub head: Duration,
     /// For the whole body of an intercepted post, and for each piece of any other body.
@@ -115,6 +120,9 @@ impl Default for Bounds {
             buffered_bytes: 32 * 1024 * 1024,
             // 64 of the largest copies, or some 1,000 packed pages
             copied_bytes: 16 * 1024 * 1024,
+            // sign-ins have some 8 kB
+            judged_at_once: 16 * 1024,
+            judged_a_core: 1,
             head: Duration::from_secs(30),
             body: Duration::from_secs(30),
             idle: Duration::from_secs(60),

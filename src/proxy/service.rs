@@ -72,7 +72,7 @@ impl Proxy {
         recent: Arc<Recent>,
         capture: Option<Arc<Capture>>,
     ) -> Result<Self, UpstreamError> {
-        let judging = Arc::new(Judging::new(now, Arc::clone(&metrics), recent, capture));
+        let judging = Arc::new(Judging::new(now, Arc::clone(&metrics), recent, capture, &settings.bounds));
         let bounds = settings.bounds;
         let copied_bytes = bounds.copied_bytes;
         let answers = Answers::new(Arc::clone(&judging), remembered, now, Arc::clone(&metrics), copied_bytes);

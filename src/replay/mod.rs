@@ -1,11 +1,14 @@
-//! What was seen before: assertions that were used, and requests on their way to the identity provider. In memory, exact, bounded.
+//! What was seen before: assertions that were used, and requests on their way to the identity provider. In memory, exact, bounded; and
+//! assertions in a store that several proxies share, too.
 
 mod assertions;
 mod expiring;
 mod requests;
+mod shared;
 
 pub use assertions::ReplayStore;
 pub use requests::Requests;
+pub use shared::{Settings, SharedError, SharedStore};
 
 use jiff::Timestamp;
 

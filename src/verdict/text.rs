@@ -24,6 +24,8 @@ pub struct Text {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Plain(Cow<'static, str>),
+    /// To be copied.
+    Whole(String),
     Personal(Personal),
 }
 
@@ -59,6 +61,17 @@ impl Text {
         self
     }
 
+    /// The same to be copied: half of a command does harm, and the certificate in one is longer than what is quoted elsewhere.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        for part in self.first.iter_mut().chain(&mut self.more) {
+            if let Part::Plain(Cow::Owned(text)) = part {
+                *part = Part::Whole(std::mem::take(text));
+            }
+        }
+        self
+    }
+
     fn push(&mut self, part: Part) {
         match self.first {
             Some(_) => self.more.push(part),
@@ -81,20 +94,23 @@ impl Text {
 
 /// Characters of a quoted value that are shown. A response may hold 250,000 in one attribute; a report of them helps nobody.
 const QUOTED: usize = 1_000;
+/// Characters of a command; the certificate of an RSA key of 8192 bits has some 3,000.
+const WHOLE: usize = 16_000;
 
 impl Part {
     /// The text of it. Our own sentences are whole; made ones may quote.
     fn expose(&self) -> [&str; 2] {
         match self {
             Self::Plain(Cow::Borrowed(text)) => [text, ""],
-            Self::Plain(Cow::Owned(text)) => cut(text),
-            Self::Personal(text) => cut(text.expose()),
+            Self::Plain(Cow::Owned(text)) => cut(text, QUOTED),
+            Self::Whole(text) => cut(text, WHOLE),
+            Self::Personal(text) => cut(text.expose(), QUOTED),
         }
     }
 }
 
-fn cut(text: &str) -> [&str; 2] {
-    match text.char_indices().nth(QUOTED).and_then(|(at, _)| text.get(..at)) {
+fn cut(text: &str, most: usize) -> [&str; 2] {
+    match text.char_indices().nth(most).and_then(|(at, _)| text.get(..at)) {
         Some(beginning) => [beginning, "… (cut)"],
         None => [text, ""],
     }
@@ -103,7 +119,7 @@ fn cut(text: &str) -> [&str; 2] {
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.parts().try_for_each(|part| match part {
-            Part::Plain(_) => part.expose().into_iter().try_for_each(|piece| f.write_str(piece)),
+            Part::Plain(_) | Part::Whole(_) => part.expose().into_iter().try_for_each(|piece| f.write_str(piece)),
             Part::Personal(text) => fmt::Display::fmt(text, f),
         })
     }
@@ -137,6 +153,9 @@ mod tests {
         let cut = format!("{}… (cut)", "é".repeat(QUOTED));
         assert_eq!(Text::from(long.clone()).to_string(), cut);
         assert_eq!(Text::personal(long).to_string_for(Show::Personal), cut);
+        let command = Text::from("é".repeat(3 * QUOTED)).then_personal("x").whole();
+        assert_eq!(command.to_string_for(Show::Personal).chars().count(), 3 * QUOTED + 1);
+        assert!(!command.to_string().ends_with('x'));
         let whole = "é".repeat(QUOTED);
         assert_eq!(Text::from(whole.clone()).to_string_for(Show::Hashed), whole);
     }

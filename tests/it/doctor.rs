@@ -113,21 +113,32 @@ impl Sides {
         folder
     }
 
-    fn examined(&self, more: &[&str]) -> (Option<i32>, String, String) {
+    pub(crate) fn examined(&self, more: &[&str]) -> (Option<i32>, String, String) {
+        self.examined_at(DAY, more)
+    }
+
+    fn examined_at(&self, day: &str, more: &[&str]) -> (Option<i32>, String, String) {
         let folder = self.written();
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("samlgate"));
-        command.current_dir(folder.path()).args(["doctor", "--config", "samlgate.toml", "--at", DAY]).args(more);
+        command.current_dir(folder.path()).args(["doctor", "--config", "samlgate.toml", "--at", day]).args(more);
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
 
     /// `harm id code` of each finding, in order.
-    fn found(&self) -> Vec<String> {
-        let (code, out, said) = self.examined(&["--json"]);
-        let found: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    pub(crate) fn found(&self) -> Vec<String> {
+        self.found_at(DAY)
+    }
+
+    fn found_at(&self, day: &str) -> Vec<String> {
+        let (code, out, said) = self.examined_at(day, &["--json"]);
+        let lines = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let found: Vec<Value> = lines.filter(|line| line["kind"] == "finding").collect();
         assert_eq!(code, Some(i32::from(!found.is_empty())), "{said}");
         for finding in &found {
+            // half a command does harm
+            assert!(!finding["mend"].as_str().unwrap().contains("(cut)"));
             assert!(!finding["mend"].as_str().unwrap().is_empty() && !finding["finding"].as_str().unwrap().is_empty());
         }
         let line = |finding: &Value| {
@@ -141,9 +152,25 @@ impl Sides {
 #[test]
 fn nothing_is_found_where_both_sides_agree() {
     let (code, out, said) = sound().examined(&[]);
-    assert_eq!((code, out.as_str()), (Some(0), "domain.company  nothing found\n"), "{said}");
-    assert_eq!(sound().examined(&["--json"]).1, "");
+    assert_eq!((code, out.as_str()), (Some(0), "domain.company  all well\n"), "{said}");
+    assert_eq!(sound().examined(&["-q"]), (Some(0), out, String::new()));
+    let (code, out, said) = sound().examined(&["-v"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (found, table) = out.split_once("\n\n").unwrap();
+    assert_eq!(found, "domain.company  all well");
+    assert_eq!(table.trim_end(), TABLE.trim_end());
 }
+
+/// What people see of the certificates.
+const TABLE: &str = "\
+certificate         SHA-1 thumbprint                          ends        days left
+current, published  DA184A0FF88BA8751CC98462090B140610752D89  2036-01-01  3325
+                    O=domain.company, OU=test, CN=authentik.company current
+                    SHA-256 C445955DF764075A56D1FE1C0A215B104E341CC76C31426FC56BBAE5E5FAE7E0
+next                A53F627D18BBEF0C74DAE877E60E1F03B22D7933  2036-01-01  3325
+                    O=domain.company, OU=test, CN=authentik.company next
+                    SHA-256 F0214CBAEBCB088CC1E16296DB02FC5B74E1D6072792BF7B28EB76442DA3BAC8
+";
 
 #[test]
 fn each_disagreement_is_found_by_its_name() {
@@ -225,11 +252,21 @@ fn certificates_are_told_of_before_they_end() {
         sides.published = vec![if name == "expiring.cer" { "expiring.cer" } else { "expired.cer" }];
         sides
     };
-    assert_eq!(alone("expiring.cer").found(), ["soon certificate_expires -"]);
-    assert_eq!(alone("expired.cer").found(), ["soon certificate_expired -"]);
-    // the next one lasts
+    // it ends with 4 December
+    for (day, harm) in
+        [("11-04", None), ("11-06", Some("around")), ("11-22", Some("soon")), ("12-03", Some("imminent"))]
+    {
+        let expected: Vec<String> = harm.iter().map(|harm| format!("{harm} certificate_expires -")).collect();
+        assert_eq!(alone("expiring.cer").found_at(&format!("2026-{day}T00:00:00Z")), expected, "{day}");
+    }
+    assert_eq!(alone("expired.cer").found(), ["imminent certificate_expired -"]);
+    // the next one lasts: it is for the identity provider to change
     let next = sound().set("signingCertificate", certificate("expiring.cer"));
-    assert_eq!(Sides { published: vec!["expiring.cer"], ..next }.found(), Vec::<String>::new());
+    let next = Sides { published: vec!["expiring.cer"], ..next };
+    for (day, harm) in [("11-04", None), ("11-22", Some("around")), ("12-03", Some("soon")), ("12-20", Some("soon"))] {
+        let expected: Vec<String> = harm.iter().map(|harm| format!("{harm} certificate_current_ends -")).collect();
+        assert_eq!(next.found_at(&format!("2026-{day}T00:00:00Z")), expected, "{day}");
+    }
 }
 
 #[test]

@@ -18,9 +18,10 @@ async fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, Vec<String>, St
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let out = text(output.stdout);
-    let found = out.lines().filter_map(|line| serde_json::from_str(line).ok()).map(|finding: Value| {
-        format!("{} {}", finding["harm"].as_str().unwrap_or(""), finding["id"].as_str().unwrap_or(""))
-    });
+    let lines = out.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let found = lines
+        .filter(|line: &Value| line["kind"] == "finding")
+        .map(|finding| format!("{} {}", finding["harm"].as_str().unwrap_or(""), finding["id"].as_str().unwrap_or("")));
     (output.status.code(), found.collect(), text(output.stderr))
 }
 
@@ -134,4 +135,53 @@ async fn each_fault_on_the_way_is_found() {
     drop(free);
     let folder = written(&sound().set("metadataExchangeUri", nowhere.as_str()), &server, &nowhere);
     assert_eq!(found(folder.path()).await, ["soon metadata_unreachable"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_is_written_from_a_url_that_is_asked_once() {
+    let server = Https::saying(document(sound().metadata())).await;
+    let folder = at(&server).written();
+    let file = folder.path().join("new.toml");
+    fs::write(folder.path().join("idp.pem"), server.root.pem()).unwrap();
+    fs::write(folder.path().join("none.pem"), "none").unwrap();
+    let url = server.url();
+    let init = ["init", "--out", "new.toml", "--users", "users.csv", "--metadata", &url];
+    let settings = ["--settings", "federation.json"];
+    let ca = ["--metadata-ca", "idp.pem"];
+
+    // what cannot be had or is none is not written into a configuration
+    for (say, more, words) in [
+        (document(sound().metadata()), &[][..], "give it by --metadata-ca"),
+        (document(sound().metadata()), &["--metadata-ca", "none.pem"], "expected certificates in PEM, got none"),
+        (document("<html>Log in</html>"), &ca, "a browser that is not signed in"),
+        (Say::Status(404, "x-why", String::new()), &ca, "got status 404"),
+    ] {
+        server.say(say);
+        let (code, _, said) = run(folder.path(), &[&init[..], &settings, more].concat()).await;
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(words) && said.contains("hint:") && !file.exists(), "{words}: {said}");
+    }
+    let (code, _, said) = run(folder.path(), &["init", "--out", "new.toml", "--metadata", "http://idp.company/"]).await;
+    assert!(code == Some(2) && said.contains("expected an https URL"), "{said}");
+
+    server.say(document(sound().metadata()));
+    let asked = server.asked();
+    // with settings beside it, and where it alone tells what Entra expects
+    for more in [&settings[..], &["--domain", "domain.company"]] {
+        let (code, _, said) = run(folder.path(), &[&init[..], &ca, more].concat()).await;
+        assert_eq!(code, Some(0), "{said}");
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(
+            text.contains(&format!("metadata = \"{url}\"\n")) && text.contains("metadata_ca = \"idp.pem\"\n"),
+            "{text}"
+        );
+        let (code, _, said) = run(folder.path(), &["config", "check", "new.toml"]).await;
+        assert_eq!(code, Some(0), "{said}");
+        fs::remove_file(&file).unwrap();
+    }
+    assert_eq!(server.asked(), asked + 2);
+    // a file is there already: nobody is asked
+    fs::write(&file, "").unwrap();
+    assert_eq!(run(folder.path(), &[&init[..], &ca, &settings].concat()).await.0, Some(2));
+    assert_eq!(server.asked(), asked + 2);
 }

@@ -6,6 +6,7 @@
 #[cfg(feature = "oracles")]
 mod c14n;
 mod ca;
+mod certificate_table;
 mod cli;
 mod corpus;
 mod demo;
@@ -25,6 +26,7 @@ mod libxml2;
 mod manual;
 mod mint;
 mod mint_command;
+mod near_miss;
 mod properties;
 mod random_xml;
 mod rollover;

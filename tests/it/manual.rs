@@ -7,6 +7,7 @@ use std::path::Path;
 
 use samlgate::limits::Limits;
 use samlgate::proxy::Bounds;
+use samlgate::tenant::{Directory, UserType};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -180,4 +181,42 @@ fn what_rules_and_dashboard_ask_for_is_a_metric() {
         }
     }
     assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
+fn the_columns_of_users_are_those_that_are_read() {
+    let page = page("graph");
+    let table = page.split("| column | needed |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows: Vec<Vec<&str>> = table.lines().skip(2).map(|row| row.split('|').map(str::trim).collect()).collect();
+    let main: Vec<&str> = rows.iter().map(|row| row[1].trim_matches('`')).collect();
+    let mut read = 0;
+    for row in &rows {
+        let (column, is_needed) = (row[1].trim_matches('`'), row[2] == "yes");
+        for name in [column].into_iter().chain(quoted(row[3])) {
+            let header: Vec<&str> = main.iter().map(|other| if *other == column { name } else { other }).collect();
+            let cell = |name: &&str| match *name {
+                "UserPrincipalName" | "UPN" => "a@domain.company",
+                "OnPremisesImmutableId" | "ImmutableId" | "SourceAnchor" => "1wfM9xV8fUSHbcAbDlqeOA==",
+                "AccountEnabled" => "True",
+                "BlockCredential" => "False",
+                "Mail" | "Email" | "EmailAddress" => "mail@domain.company",
+                "ProxyAddresses" | "ProxyAddress" => "SMTP:b@domain.company;c@domain.company",
+                "UserType" => "Guest",
+                other => unreachable!("{other}"),
+            };
+            let cells: Vec<&str> = header.iter().map(cell).collect();
+            let loaded = Directory::load(format!("{}\n{}\n", header.join(","), cells.join(",")).as_bytes()).unwrap();
+            let user = loaded.directory.users().next().unwrap();
+            let proxies: Vec<&str> = user.proxy_addresses().collect();
+            let told = (user.upn, user.immutable_id, user.account_enabled, user.mail, user.user_type);
+            let id = Some("1wfM9xV8fUSHbcAbDlqeOA==");
+            let expected = ("a@domain.company", id, Some(true), Some("mail@domain.company"), Some(UserType::Guest));
+            assert_eq!((told, proxies), (expected, vec!["b@domain.company", "c@domain.company"]), "{name}");
+            read += 1;
+        }
+        let header: Vec<&str> = main.iter().copied().filter(|other| *other != column).collect();
+        let text = format!("{}\n{}\n", header.join(","), vec![""; header.len()].join(","));
+        assert_eq!(Directory::load(text.as_bytes()).is_err(), is_needed, "{column}");
+    }
+    assert_eq!((rows.len(), read), (6, 13));
 }

@@ -13,6 +13,7 @@ mod memory;
 mod process;
 mod published;
 mod reload;
+mod shared;
 mod upstream;
 mod wire;
 

@@ -83,6 +83,7 @@ impl Stage {
                 extra_roots: vec![upstream_trusted],
             },
             capture: None,
+            replay: None,
             log: Log::default(),
             graph: None,
             not_served: Vec::new(),

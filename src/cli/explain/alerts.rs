@@ -266,7 +266,7 @@ pub(super) const ALERTS: [Alert; 27] = [
     alert(
         "SamlgateReplayStoreFailing",
         "the store of used assertions does not answer",
-        "`samlgate_replay_store_errors_total` grew within five minutes.",
+        "`samlgate_replay_store_errors_total` grew within five minutes: assertions that the store was not asked for.",
         "With fail_open replays go unnoticed; with fail_closed sign-ins are refused.",
         &["Look at the store that replay.store names: is it up, reachable, out of memory, slower than replay.timeout?"],
     ),

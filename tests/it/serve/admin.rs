@@ -77,6 +77,14 @@ async fn the_page_shows_what_is_in_force_without_scripts_and_without_persons() {
     }
     assert!(["<script", "<img", "<form", " style=", "http-equiv=\"Content"].iter().all(|word| !body.contains(word)));
     assert_impersonal(&body);
+    // the clock of the bench
+    assert!(body.contains("<td>2026-11-23 12:00 UTC</tr>"), "{body}");
+    let metrics = bench.admin("/metrics").await.body;
+    let last = "samlgate_certificate_last_verified_timestamp_seconds";
+    assert!(
+        metrics.contains(&format!("{last}{{federation=\"domain.company\",role=\"current\"}} 1795435200\n")),
+        "{metrics}"
+    );
     // for whoever wants to look at it
     if let Some(path) = std::env::var_os("SAMLGATE_PAGE") {
         fs::write(path, &body).unwrap();
