@@ -1,10 +1,12 @@
 //! The admin listener: metrics, health and the last verdicts, for this machine alone unless told otherwise.
 
 mod guard;
+mod pac;
 mod page;
 mod routes;
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +38,23 @@ pub struct Shown {
     pub recent: Arc<Recent>,
     /// The clock.
     pub now: fn() -> Timestamp,
+    /// The explicit proxy, where there is one.
+    pub explicit: Option<Explicit>,
+}
+
+/// The explicit proxy, for browsers that ask where it is.
+#[derive(Clone)]
+pub struct Explicit {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What goes there, as `host:port`, at this moment.
+    pub targets: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+}
+
+impl std::fmt::Debug for Explicit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Explicit({})", self.address)
+    }
 }
 
 /// Serves until `stop` turns true.

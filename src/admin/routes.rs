@@ -11,7 +11,7 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::guard::Ends;
-use super::{Shown, page};
+use super::{Shown, pac, page};
 use crate::observe::{self, Failing, Listener, LogLevel, Route};
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -19,8 +19,9 @@ const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 /// The text format that the library writes.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+const PAC: &str = "application/x-ns-proxy-autoconfig";
 /// The paths that there are.
-const PATHS: &str = "Here are /, /metrics, /healthz, /readyz, /api/verdicts and /api/log-level.\n";
+const PATHS: &str = "Here are /, /metrics, /healthz, /readyz, /proxy.pac, /api/verdicts and /api/log-level.\n";
 /// Bytes of the name of a level, and then some.
 const LEVEL_BYTES: usize = 64;
 
@@ -39,7 +40,7 @@ async fn route(request: Request<Incoming>, ends: Ends, shown: &Shown) -> Respons
         return text(StatusCode::FORBIDDEN, "This is shown to who asks for localhost, or for the address itself.\n");
     }
     match *request.method() {
-        Method::GET | Method::HEAD => shows(path, shown),
+        Method::GET | Method::HEAD => shows(path, ends, shown),
         Method::PUT if is_level && !ends.may_change(request.headers()) => {
             text(StatusCode::FORBIDDEN, "This is changed from this machine alone, and by no page of others.\n")
         }
@@ -53,7 +54,7 @@ async fn route(request: Request<Incoming>, ends: Ends, shown: &Shown) -> Respons
     }
 }
 
-fn shows(path: &str, shown: &Shown) -> Response<Full<Bytes>> {
+fn shows(path: &str, ends: Ends, shown: &Shown) -> Response<Full<Bytes>> {
     let metrics = &shown.metrics;
     match path {
         "/metrics" => match metrics.render() {
@@ -76,6 +77,10 @@ fn shows(path: &str, shown: &Shown) -> Response<Full<Bytes>> {
         "/api/log-level" => match observe::level() {
             Some(level) => with(StatusCode::OK, TEXT, format!("{}\n", level.as_str())),
             None => no_log(),
+        },
+        "/proxy.pac" => match &shown.explicit {
+            Some(explicit) => with(StatusCode::OK, PAC, pac::render(explicit, ends.own)),
+            None => text(StatusCode::NOT_FOUND, "There is no explicit proxy: `listen.connect` is not set.\n"),
         },
         "/" => {
             let mut response = with(StatusCode::OK, HTML, page::render(shown));

@@ -5,10 +5,15 @@ use crate::proxy::Bounds;
 /// For listeners, the log, and connections that wait for the next request.
 const OTHERS: u64 = 192;
 
+/// The same without tunnels, where no listener opens any.
+pub(super) fn without_tunnels(bounds: Bounds) -> Bounds {
+    Bounds { tunnels: 0, ..bounds }
+}
+
 /// Raises this process's own limit of open files as far as `bounds` need it, or lowers them to what it is: a connection that
 /// cannot be accepted, or not be forwarded, would keep everybody out.
 pub(super) fn within(bounds: Bounds) -> Bounds {
-    let wanted = to_u64(bounds.connections) + to_u64(bounds.forwarded) + OTHERS;
+    let wanted = to_u64(bounds.connections) + to_u64(bounds.forwarded) + to_u64(bounds.tunnels) + OTHERS;
     let Some(files) = allowed(wanted).filter(|files| *files < wanted) else { return bounds };
     let bounds = share(bounds, files);
     tracing::warn!(
@@ -20,10 +25,16 @@ pub(super) fn within(bounds: Bounds) -> Bounds {
     bounds
 }
 
-/// Half of the files for either side.
+/// Half of the files for either side, and half of the far side for tunnels, where there are any.
 fn share(bounds: Bounds, files: u64) -> Bounds {
     let half = usize::try_from(files.saturating_sub(OTHERS) / 2).unwrap_or(usize::MAX).max(16);
-    Bounds { connections: bounds.connections.min(half), forwarded: bounds.forwarded.min(half), ..bounds }
+    let far = if bounds.tunnels > 0 { half / 2 } else { half };
+    Bounds {
+        connections: bounds.connections.min(half),
+        forwarded: bounds.forwarded.min(far),
+        tunnels: bounds.tunnels.min(far),
+        ..bounds
+    }
 }
 
 fn to_u64(count: usize) -> u64 {
@@ -53,9 +64,11 @@ mod tests {
 
     #[test]
     fn either_side_has_half_of_the_files() {
-        let usual = Bounds::default();
+        let usual = super::without_tunnels(Bounds::default());
         let few = share(usual, 1024);
-        assert_eq!((few.connections, few.forwarded), (416, 416));
+        assert_eq!((few.connections, few.forwarded, few.tunnels), (416, 416, 0));
+        let both = share(Bounds::default(), 1024);
+        assert_eq!((both.connections, both.forwarded, both.tunnels), (416, 208, 208));
         let none = share(usual, 3);
         assert_eq!((none.connections, none.forwarded), (16, 16));
         assert_eq!(share(usual, 1 << 30).connections, usual.connections);

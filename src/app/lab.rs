@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::AppError;
+use super::listeners::bind;
 use super::signals::Signals;
-use super::{AppError, bind};
 use crate::lab::{End, serve};
 use crate::proxy::ServerCertificate;
 

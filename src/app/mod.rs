@@ -3,44 +3,47 @@
 mod compared;
 mod demo;
 mod descriptors;
+mod error;
 mod files;
 mod graph;
 mod lab;
+mod listeners;
 mod memory;
 mod published;
 mod reload;
 mod signals;
 mod visits;
 
-pub use demo::{Addresses, Demo, DemoError, SignedIn, Told, demo};
+pub use demo::{Addresses, Demo, DemoError, SignedIn, Told, Visit, demo};
+pub use error::AppError;
 pub use lab::lab;
+pub use listeners::Bound;
 pub use published::Published;
 pub use visits::{metadata_at, visits};
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use files::Watch;
 use jiff::Timestamp;
+use listeners::Listeners;
 use memory::{CountedMemory, Shared};
 use published::Kept;
 use reload::{Reloading, Unchanging, setup, terms};
 use signals::{Signal, Signals};
-use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use crate::admin;
-use crate::capture::{Capture, CaptureError};
+use crate::capture::Capture;
 use crate::check::Memory;
-use crate::config::{Config, ConfigError, FileRead};
+use crate::config::{Config, FileRead, Listen};
 use crate::inspect::{Effort, Judge, MessageKind};
 use crate::observe::{self, Metrics, Recent, Vocabulary};
-use crate::proxy::{Bounds, Inspector, Proxy, Reverse, UpstreamError};
-use crate::replay::{Remembered, SharedError};
+use crate::proxy::{Bounds, Connect, Inspector, Proxy, Reverse};
+use crate::replay::Remembered;
 use crate::source::{self, Pace};
 
 /// What is being answered when a signal comes has so long to end.
@@ -125,8 +128,8 @@ async fn start_all(
     judging: impl FnOnce(CountedMemory) -> Judging,
     now: fn() -> Timestamp,
 ) -> Result<Running, AppError> {
-    let reverse_address = ready_to_serve(&config)?;
-    let (reverse, reverse_address) = bind("listen.reverse", reverse_address).await?;
+    ready_to_serve(&config)?;
+    let listeners = Listeners::bind(&config.listen).await?;
     for note in &config.notes {
         tracing::warn!(note, "configuration");
     }
@@ -153,17 +156,17 @@ async fn start_all(
     };
     let unchanging = Unchanging::of(&config);
     let (listen, level, files) = (config.listen.clone(), config.log.level, config.files.clone());
-    let bounds = descriptors::within(if waits { memory::waiting(Bounds::default()) } else { Bounds::default() });
-    let (settings, inspector) = terms(config, Some(reverse_address), bounds, &judging, &metrics)?;
+    let usual = if waits { memory::waiting(Bounds::default()) } else { Bounds::default() };
+    let bounds = if listen.connect.is_some() { usual } else { descriptors::without_tunnels(usual) };
+    let (settings, inspector) = terms(config, listeners.ours(), descriptors::within(bounds), &judging, &metrics)?;
     let (of_proxy, kept_verdicts) = (Arc::clone(&metrics), Arc::clone(&recent));
     let proxy = Proxy::new(settings, inspector, remembered, now, of_proxy, kept_verdicts, capture.clone())?;
     let proxy = Arc::new(proxy);
 
     proxy.leads_elsewhere().await?;
-    let (admin, admin_address) = bind("listen.admin", listen.admin).await?;
     let (stop_traffic, traffic_stops) = watch::channel(false);
     let (stop_admin, admin_stops) = watch::channel(false);
-    let reverse = Reverse { listener: reverse, tls: listen.tls, proxy: Arc::clone(&proxy) };
+    let addresses = listeners.addresses;
     let reloading = Reloading {
         judging,
         proxy: Arc::clone(&proxy),
@@ -174,13 +177,23 @@ async fn start_all(
         turn: Mutex::default(),
         level: Mutex::new(level),
     };
-    let shown = admin::Shown { metrics: Arc::clone(&metrics), recent, now };
+    let targets = Arc::clone(&proxy);
+    let explicit =
+        addresses.connect.map(|address| admin::Explicit { address, targets: Arc::new(move || targets.targets()) });
+    let shown = admin::Shown { metrics: Arc::clone(&metrics), recent, now, explicit };
     let grace = watch::channel(GRACE);
+    let mut traffic = JoinSet::new();
+    if let Some(listener) = listeners.reverse {
+        let reverse = Reverse { listener, tls: listen.tls, proxy: Arc::clone(&proxy) };
+        traffic.spawn(reverse.serve(traffic_stops.clone(), grace.1.clone()));
+    }
+    if let Some(listener) = listeners.connect {
+        traffic.spawn(Connect { listener, proxy: Arc::clone(&proxy) }.serve(traffic_stops, grace.1));
+    }
     let running = Running {
-        reverse: reverse_address,
-        admin: admin_address,
-        traffic: tokio::spawn(reverse.serve(traffic_stops, grace.1)),
-        observers: tokio::spawn(admin::serve(admin, shown, admin_stops)),
+        addresses,
+        traffic,
+        observers: tokio::spawn(admin::serve(listeners.admin, shown, admin_stops)),
         grace: grace.0,
         stop_traffic,
         stop_admin,
@@ -193,42 +206,40 @@ async fn start_all(
         follower: None,
     };
     running.metrics.set_ready(true);
-    tracing::info!(reverse = %running.reverse, admin = %running.admin, "serving");
+    let Bound { reverse, connect, admin } = addresses;
+    let [reverse, connect] = [reverse, connect].map(|address| address.map(tracing::field::display));
+    tracing::info!(reverse, connect, %admin, "serving");
     Ok(running)
 }
 
-/// Whether `serve` can do all that the configuration asks; the address of the reverse listener if so.
-fn ready_to_serve(config: &Config) -> Result<SocketAddr, AppError> {
-    if !config.not_served.is_empty() {
-        return Err(AppError::NotServed(config.not_served.clone()));
-    }
+/// Whether `serve` can do all that the configuration asks.
+fn ready_to_serve(config: &Config) -> Result<(), AppError> {
     let mut missing = Vec::new();
+    let Listen { reverse, connect, tls, .. } = config.listen;
     if config.environment.is_none() {
         missing.push("`environment`: say which test environment this is, as in environment = \"test\"");
     }
-    if config.listen.reverse.is_none() {
-        missing.push("`listen.reverse`: say where to listen, as in reverse = \"127.0.0.1:8443\"");
+    if reverse.is_none() && connect.is_none() {
+        missing.push(
+            "`listen.reverse` or `listen.connect`: say where to listen, as in reverse = \"127.0.0.1:8443\", or as an explicit proxy",
+        );
     }
-    if config.listen.tls && config.certificate.is_none() {
+    if config.certificate.is_none() && connect.is_some() {
+        missing.push(
+            "`tls.ca_certificate` and `tls.ca_key`, or `tls.certificate` and `tls.key`: the explicit proxy speaks TLS",
+        );
+    } else if config.certificate.is_none() && tls {
         missing.push(
             "`tls.certificate` and `tls.key`, or `tls.ca_certificate` and `tls.ca_key`: or set `listen.tls` to false behind a balancer that terminates TLS",
         );
     }
-    config.listen.reverse.filter(|_| missing.is_empty()).ok_or(AppError::Missing(missing))
-}
-
-async fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
-    let failed = |source| AppError::Bind { key, address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
+    if missing.is_empty() { Ok(()) } else { Err(AppError::Missing(missing)) }
 }
 
 /// A service that runs.
 pub struct Running {
-    reverse: SocketAddr,
-    admin: SocketAddr,
-    traffic: JoinHandle<()>,
+    addresses: Bound,
+    traffic: JoinSet<()>,
     observers: JoinHandle<()>,
     grace: watch::Sender<Duration>,
     stop_traffic: watch::Sender<bool>,
@@ -245,7 +256,7 @@ pub struct Running {
 
 impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Running").field("reverse", &self.reverse).field("admin", &self.admin).finish_non_exhaustive()
+        f.debug_struct("Running").field("addresses", &self.addresses).finish_non_exhaustive()
     }
 }
 
@@ -303,14 +314,9 @@ impl Running {
         self.asked.notify_one();
     }
 
-    /// Where the reverse listener is bound.
-    pub fn reverse(&self) -> SocketAddr {
-        self.reverse
-    }
-
-    /// Where metrics and health are.
-    pub fn admin(&self) -> SocketAddr {
-        self.admin
+    /// Where the listeners are bound.
+    pub fn addresses(&self) -> Bound {
+        self.addresses
     }
 
     /// The metrics of this service.
@@ -330,8 +336,10 @@ impl Running {
         self.metrics.set_ready(false);
         self.grace.send_replace(grace);
         self.stop_traffic.send_replace(true);
-        if let Err(error) = self.traffic.await {
-            tracing::error!(%error, "the listener failed");
+        while let Some(ended) = self.traffic.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a listener failed");
+            }
         }
         // one grace for all of it; yet what is judged gets its moment to be written, however long the connections took
         let left = || deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS);
@@ -346,43 +354,4 @@ impl Running {
             tracing::error!(%error, "the admin listener failed");
         }
     }
-}
-
-/// Why the service does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// Well written, and not there yet.
-    #[error("{}", .0.iter().map(|key| format!("`{key}` is not served by this version")).collect::<Vec<_>>().join("\n"))]
-    NotServed(Vec<&'static str>),
-    /// `serve` needs more than `verify` does.
-    #[error("`serve` needs more than this configuration says:\n{}", .0.iter().map(|key| format!("  {key}")).collect::<Vec<_>>().join("\n"))]
-    Missing(Vec<&'static str>),
-    /// An address that cannot be had.
-    #[error("`{key}`: {address} cannot be listened on: {source}")]
-    Bind {
-        /// The key that names it.
-        key: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The configuration cannot be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The capture cannot be written.
-    #[error("`capture.file`: {0}")]
-    Capture(#[from] CaptureError),
-    /// The store that proxies share cannot be used.
-    #[error("`replay.store`: {0}")]
-    Replay(#[from] SharedError),
-    /// The upstream cannot be used.
-    #[error("`upstream`: {0}")]
-    Upstream(#[from] UpstreamError),
-    /// The metrics cannot be made.
-    #[error("the metrics cannot be made: {0}")]
-    Metrics(prometheus::Error),
-    /// The system refuses threads or signals.
-    #[error("the runtime cannot be made: {0}")]
-    Runtime(std::io::Error),
 }

@@ -1,6 +1,5 @@
 //! Reload: another configuration is put in force, or the last good one stays, and either is told.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -12,7 +11,7 @@ use super::{AppError, Judging, compared, ready_to_serve};
 use crate::capture;
 use crate::config::{Config, ConfigError, Documents, FileRead, Listen, Told, Wanted};
 use crate::observe::{self, LogFormat, LogLevel, Metrics, Reload, Setup};
-use crate::proxy::{self, Inspector, Mode, Proxy};
+use crate::proxy::{self, Inspector, Mode, Ourselves, Proxy};
 use crate::replay;
 use crate::source::{Bounds, Pace};
 
@@ -50,6 +49,7 @@ impl Unchanging {
         let keys = [
             (listen.reverse != new.listen.reverse, "listen.reverse"),
             (listen.tls != new.listen.tls, "listen.tls"),
+            (listen.connect != new.listen.connect, "listen.connect"),
             (listen.admin != new.listen.admin, "listen.admin"),
             (self.format != new.log.format, "log.format"),
             (self.capture != new.capture, "capture"),
@@ -114,7 +114,8 @@ impl Reloading {
         for note in &config.notes {
             tracing::warn!(note, "configuration");
         }
-        for key in self.unchanging.changed(&config) {
+        let users = (self.proxy.knows_users() && config.users.is_none()).then_some("listen.connect_users");
+        for key in self.unchanging.changed(&config).chain(users) {
             tracing::warn!(
                 key,
                 "cannot be changed while the service runs: the old value stays until it is started anew"
@@ -123,7 +124,8 @@ impl Reloading {
         compared::tell(&config, (self.now)());
         let (level, federations) = (config.log.level, config.judge.federations.len());
         let setup = setup(&config, (self.now)());
-        let (settings, inspector) = terms(config, None, proxy::Bounds::default(), &self.judging, &self.metrics)?;
+        let (settings, inspector) =
+            terms(config, Ourselves::default(), proxy::Bounds::default(), &self.judging, &self.metrics)?;
         Handle::current().block_on(self.proxy.renew(settings, inspector))?;
         self.metrics.set_setup(setup).map_err(AppError::Metrics)?;
         // a level that was set by hand stays until the file says another
@@ -139,7 +141,7 @@ impl Reloading {
 /// What the proxy deals with requests by, under a configuration.
 pub(super) fn terms(
     config: Config,
-    ours: Option<SocketAddr>,
+    ours: Ourselves,
     bounds: proxy::Bounds,
     judging: &Judging,
     metrics: &Metrics,
@@ -151,6 +153,8 @@ pub(super) fn terms(
         mode: config.mode,
         pass_unjudged: config.pass_unjudged,
         intercept: config.intercept,
+        tunnels: config.tunnels,
+        users: config.users,
         upstream: config.upstream,
         ours,
         certificate: config.certificate,

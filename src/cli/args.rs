@@ -214,6 +214,9 @@ pub(super) struct DemoArguments {
     /// End after the sign-ins
     #[arg(long)]
     pub(super) once: bool,
+    /// Print the command that signs in with Chromium, in a profile of its own that believes this run's certificates alone
+    #[arg(long, conflicts_with = "once")]
+    pub(super) browser: bool,
     /// Print one JSON object a line
     #[arg(long)]
     pub(super) json: bool,

@@ -43,14 +43,41 @@ pub(super) fn run(arguments: &CaArguments, terminal: &Terminal) -> Result<Ending
          SHA-1 {}\n        SHA-256 {}\n\
          {}  its key, readable by you alone: whoever gets it can impersonate these hosts towards those browsers\n\
          hosts   {}\n\n\
-         [tls]\nca_certificate = \"ca.pem\"\nca_key = \"ca.key\"\n",
+         [tls]\nca_certificate = \"ca.pem\"\nca_key = \"ca.key\"\n\n{}",
         name(&certificate_file),
         certificate.not_after,
         certificate.thumbprint(),
         certificate.thumbprint_sha256(),
         name(&key_file),
         escape::line(&arguments.host.join(", ")),
+        trusting(&escape::line(&certificate_file.display().to_string()), &certificate.thumbprint()),
     );
     terminal::print_all(&out)?;
     Ok(Ending::Well)
+}
+
+/// How browsers and systems come to trust the certificate, and cease to.
+fn trusting(file: &str, thumbprint: &str) -> String {
+    let name = format!("samlgate-test-{}", thumbprint.get(..8).unwrap_or(thumbprint).to_ascii_lowercase());
+    format!(
+        "To trust it, and no longer:\n\n\
+         Chromium, Chrome, Edge on Linux\n  \
+           certutil -d sql:$HOME/.pki/nssdb -A -t C,, -n {name} -i {file}\n  \
+           certutil -d sql:$HOME/.pki/nssdb -D -n {name}\n\
+         Firefox\n  \
+           Settings, Privacy & Security, View Certificates, Authorities: Import…, for websites alone\n  \
+           the same place: Delete or Distrust…\n\
+         Windows, for this user\n  \
+           certutil -user -addstore Root {file}\n  \
+           certutil -user -delstore Root {thumbprint}\n\
+         macOS, for this user\n  \
+           security add-trusted-cert -r trustRoot -p ssl -k ~/Library/Keychains/login.keychain-db {file}\n  \
+           security delete-certificate -t -Z {thumbprint} ~/Library/Keychains/login.keychain-db\n\
+         Debian, for the whole system\n  \
+           sudo cp {file} /usr/local/share/ca-certificates/{name}.crt && sudo update-ca-certificates\n  \
+           sudo rm /usr/local/share/ca-certificates/{name}.crt && sudo update-ca-certificates --fresh\n\
+         curl\n  \
+           --cacert {file}\n\n\
+         When the tests are over, destroy the key: nobody needs it afterwards.\n"
+    )
 }

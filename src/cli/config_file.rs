@@ -33,9 +33,6 @@ fn check(file: &Path, terminal: &Terminal) -> Result<Ending, Trouble> {
     for federation in &config.judge.federations {
         out.push_str(&facts(federation));
     }
-    for key in &config.not_served {
-        terminal.note(&format!("`{key}` is read, and not served by this version"), "");
-    }
     if config.environment.is_none() {
         terminal.note("`environment` is missing: `serve` wants to be told that this is a test environment", "");
     }

@@ -6,7 +6,7 @@ use super::Ending;
 use super::args::DemoArguments;
 use super::escape::{line, wrap};
 use super::terminal::{self, Reader, Terminal, Tone, Trouble};
-use crate::app::{self, Addresses, Demo, SignedIn, Told};
+use crate::app::{self, Addresses, Demo, SignedIn, Told, Visit};
 use crate::verdict::{Check, Outcome, Show, Verdict};
 
 /// Columns of `rejected`, the longest verdict.
@@ -28,7 +28,8 @@ pub(super) fn run(arguments: &DemoArguments, terminal: &Terminal) -> Result<Endi
     let mut tally = Tally::default();
     let mut trouble = None;
     table.print(&table.header())?;
-    let demo = Demo { reverse: arguments.listen, admin: arguments.admin, once: arguments.once };
+    let demo =
+        Demo { reverse: arguments.listen, admin: arguments.admin, browser: arguments.browser, once: arguments.once };
     let shown = app::demo(demo, |told| {
         let printed = match told {
             Told::SignIn(signed_in) => {
@@ -161,19 +162,33 @@ impl Table<'_> {
 
     /// Where everything is, and what to try.
     fn open(&self, addresses: &Addresses) {
-        let Addresses { reverse, admin, idp } = addresses;
+        let Addresses { reverse, connect, admin, idp, browser } = addresses;
         let port = reverse.port();
         self.terminal.talk(&format!(
             "\nproxy     https://localhost:{port}/  (for login.microsoftonline.com; the certificate is of a CA made for this run)\n\
+             explicit  http://{connect}  (for login.microsoftonline.com and authentik.company alone: http://{admin}/proxy.pac)\n\
              metrics   http://{admin}/metrics\n\
              page      http://{admin}/\n\
-             identity  http://{idp}/  (sign in by browser, with the fault of your choice)\n\n\
+             identity  http://{idp}/  (sign in by browser, with the fault of your choice)\n\n{}\
              Mint a broken sign-in, post it through the proxy, and see what the fake Entra says:\n\n\
              curl -s 'http://{idp}/form?fault=mail_as_name_id' | curl -sk --connect-to login.microsoftonline.com:443:{reverse} \
              https://login.microsoftonline.com/login.srf -d @- | grep -o 'AADSTS[^\"]*'\n\n\
-             Ctrl-C ends it.\n"
+             Ctrl-C ends it.\n",
+            browser.as_ref().map(|visit| chromium(visit, addresses)).unwrap_or_default()
         ));
     }
+}
+
+/// What opens a browser that goes through the explicit proxy. Its profile is its own, and so is what it believes.
+fn chromium(visit: &Visit, addresses: &Addresses) -> String {
+    let Visit { url, pins } = visit;
+    format!(
+        "Sign in by browser, through the explicit proxy, from Entra to the identity provider and back:\n\n\
+         chromium --user-data-dir=\"$(mktemp -d)\" --no-first-run --no-default-browser-check \
+         --proxy-pac-url=http://{}/proxy.pac --ignore-certificate-errors-spki-list={} {url}\n\n",
+        addresses.admin,
+        pins.join(",")
+    )
 }
 
 fn tone(verdict: &Verdict) -> Tone {

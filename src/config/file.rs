@@ -90,6 +90,8 @@ pub(super) struct ListenTable {
     pub(super) tls: Option<bool>,
     /// Explicit proxy; intercepts only the hosts of `[intercept]`.
     pub(super) connect: Option<Located<String>>,
+    /// Those who may use the explicit proxy: lines `name:digest`, the SHA-256 of `name:password` in hex. Needed where others reach it.
+    pub(super) connect_users: Option<Located<PathBuf>>,
     /// Metrics and health. Default: 127.0.0.1:9464.
     pub(super) admin: Option<Located<String>>,
 }
@@ -102,6 +104,9 @@ pub(super) struct InterceptTable {
     pub(super) hosts: Option<Located<Vec<String>>>,
     /// Paths whose posts are judged. Default: /login.srf.
     pub(super) paths: Option<Located<Vec<String>>>,
+    /// Places that the explicit proxy tunnels to unread: `host:port`, or `host:port=address:port` to connect there, whatever the
+    /// name resolves to. Default: none.
+    pub(super) tunnel: Option<Located<Vec<String>>>,
     /// In `enforce`: forward what is no SAML 2.0 sign-in response. Default: true.
     pub(super) pass_unjudged: Option<bool>,
 }

@@ -1,6 +1,7 @@
 //! The configuration: TOML as written, resolved into what the program runs on.
 
 mod capture;
+mod connect;
 mod federation;
 mod file;
 mod graph;
@@ -20,7 +21,7 @@ use std::path::Path;
 
 use crate::inspect::Judge;
 use crate::observe::{LogFormat, LogLevel, Source};
-use crate::proxy::{Intercept, Mode, ServerCertificate, Upstream};
+use crate::proxy::{Intercept, Mode, ServerCertificate, Tunnelled, Upstream, Users};
 use crate::tenant::Sources;
 
 pub use graph::Graph;
@@ -44,6 +45,10 @@ pub struct Config {
     pub listen: Listen,
     /// What is looked at.
     pub intercept: Intercept,
+    /// Where the explicit proxy tunnels to.
+    pub tunnels: Vec<Tunnelled>,
+    /// Who may use the explicit proxy; everybody, where none are given.
+    pub users: Option<Users>,
     /// The certificate that browsers are shown.
     pub certificate: Option<ServerCertificate>,
     /// Where everything goes.
@@ -56,8 +61,6 @@ pub struct Config {
     pub log: Log,
     /// Live Microsoft Graph.
     pub graph: Option<Graph>,
-    /// Keys that are well written, but that `serve` cannot honour yet.
-    pub not_served: Vec<&'static str>,
     /// What is worth a word and no reason to stop.
     pub notes: Vec<String>,
     /// Every source of each federation by itself, in the order of the federations.
@@ -75,6 +78,8 @@ pub struct Listen {
     pub reverse: Option<SocketAddr>,
     /// Whether that listener speaks TLS.
     pub tls: bool,
+    /// As an explicit proxy.
+    pub connect: Option<SocketAddr>,
     /// For metrics and health.
     pub admin: SocketAddr,
 }

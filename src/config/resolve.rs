@@ -15,7 +15,7 @@ use super::problem::Problems;
 use super::published::Documents;
 use super::read::FileRead;
 use super::{Config, Listen, Log};
-use super::{capture, graph, replay};
+use super::{capture, connect, graph, replay};
 use crate::inspect::Judge;
 use crate::proxy::{Authority, Intercept, ServerCertificate, TlsError, Upstream};
 
@@ -30,7 +30,6 @@ pub(super) fn resolve(
     folder: &Folder,
     problems: &mut Problems<'_>,
 ) -> Option<Config> {
-    let not_served = not_served(&file);
     let mut notes = Vec::new();
 
     let policy = file.policy.resolve(problems);
@@ -45,8 +44,9 @@ pub(super) fn resolve(
     notes.extend(untold.map(|why| format!("[graph]: {why}: what else is written counts")));
     let (federations, evidence) =
         Federations::resolve(&file.federation, documents, (told, untold), folder, problems, &mut notes);
-    let listen = listen(&file.listen, problems);
     let (intercept, hosts) = intercept(&file.intercept, problems);
+    let explicit = connect::resolve(&file.listen, &file.intercept, &hosts, folder, problems, &mut notes);
+    let listen = listen(&file.listen, explicit.address, problems);
     let certificate = certificate(&file.tls, &hosts, folder, problems, &mut notes);
     let upstream = upstream(&file.upstream, folder, problems);
     let capture =
@@ -75,13 +75,14 @@ pub(super) fn resolve(
         pass_unjudged: file.intercept.pass_unjudged.unwrap_or(true),
         listen,
         intercept,
+        tunnels: explicit.tunnels,
+        users: explicit.users,
         certificate,
         upstream,
         capture,
         replay,
         log: Log { level: file.log.level, format: file.log.format },
         graph,
-        not_served,
         notes,
         evidence,
         sources: file.federation.iter().map(|table| source(&table.value, told)).collect(),
@@ -135,23 +136,13 @@ impl Folder {
     }
 }
 
-/// What may be written, and what this version of `serve` would not do.
-fn not_served(file: &File) -> Vec<&'static str> {
-    [(file.listen.connect.is_some(), "listen.connect")]
-        .into_iter()
-        .filter_map(|(written, key)| written.then_some(key))
-        .collect()
-}
-
-fn listen(table: &ListenTable, problems: &mut Problems<'_>) -> Listen {
+fn listen(table: &ListenTable, connect: Option<SocketAddr>, problems: &mut Problems<'_>) -> Listen {
     let reverse = table.reverse.as_ref().and_then(|reverse| address("listen.reverse", reverse, problems));
-    // accepted for a version to come, and checked today
-    let _ = table.connect.as_ref().and_then(|connect| address("listen.connect", connect, problems));
     let admin = table.admin.as_ref().and_then(|admin| address("listen.admin", admin, problems));
-    Listen { reverse, tls: table.tls.unwrap_or(true), admin: admin.unwrap_or(ADMIN) }
+    Listen { reverse, tls: table.tls.unwrap_or(true), connect, admin: admin.unwrap_or(ADMIN) }
 }
 
-fn address(key: &str, written: &Located<String>, problems: &mut Problems<'_>) -> Option<SocketAddr> {
+pub(super) fn address(key: &str, written: &Located<String>, problems: &mut Problems<'_>) -> Option<SocketAddr> {
     let address = written.value.parse().ok();
     if address.is_none() {
         let cause =

@@ -15,6 +15,9 @@ pub mod alerts {}
 #[doc = include_str!("clients.md")]
 pub mod clients {}
 
+#[doc = include_str!("connect.md")]
+pub mod connect {}
+
 #[doc = include_str!("graph.md")]
 pub mod graph {}
 

@@ -24,6 +24,8 @@ label!(
     Listener {
         /// The listener that stands in for the intercepted hosts.
         Reverse = "reverse",
+        /// The explicit proxy, and what is asked inside of it.
+        Connect = "connect",
         /// Metrics and health.
         Admin = "admin",
     }
@@ -38,6 +40,10 @@ label!(
         Pass = "pass",
         /// It was answered here, without the upstream being asked.
         Refuse = "refuse",
+        /// A CONNECT that leads to us: the requests inside are counted for themselves.
+        Intercept = "intercept",
+        /// A CONNECT that leads to somebody else.
+        Tunnel = "tunnel",
         /// It was for this program itself.
         Admin = "admin",
     }
@@ -66,6 +72,34 @@ label!(
         Loop = "loop",
         /// The connection broke, or what came was no HTTP.
         Broken = "broken",
+    }
+);
+
+label!(
+    /// Which way bytes go through a tunnel.
+    Direction {
+        /// From the client.
+        Up = "up",
+        /// To the client.
+        Down = "down",
+    }
+);
+
+label!(
+    /// Why a tunnel was not opened.
+    TunnelFailure {
+        /// The name is not known.
+        Resolve = "resolve",
+        /// The name leads to this machine, or next to it.
+        Forbidden = "forbidden",
+        /// This program listens there itself.
+        Loop = "loop",
+        /// No connection.
+        Connect = "connect",
+        /// No connection in time.
+        Timeout = "timeout",
+        /// Too many are open.
+        Full = "full",
     }
 );
 

@@ -15,17 +15,15 @@ use prometheus::{
 
 use super::family::{increment, register, series};
 use super::federations::Federations;
-use super::in_flight::InFlight;
-use super::label::{Listener, Reload, Route, Source, Unjudged, UpstreamFailure};
+use super::label::{Direction, Listener, Reload, Route, Source, TunnelFailure, Unjudged, UpstreamFailure};
 use super::predictions::Predictions;
+use super::requests::{CLASSES, InFlight, Requests, TunnelOpen};
 use super::setup::Setup;
 use super::signers::Signers;
 use super::sources::{Failing, Sources};
 use crate::answer::Actual;
 use crate::verdict::{Code, Verdict};
 
-/// The first digit of a status, from 2.
-const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 /// 50 µs is a sound verdict, 1 s is worth a look.
 const JUDGE_BUCKETS: [f64; 13] =
     [0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
@@ -51,8 +49,7 @@ pub struct Metrics {
     judge_accepted: Histogram,
     judge_rejected: Histogram,
     predictions: Predictions,
-    requests: Vec<(Listener, Route, Vec<IntCounter>)>,
-    in_flight: Vec<(Listener, IntGauge)>,
+    requests: Requests,
     bodies_unjudged: Vec<(Unjudged, IntCounter)>,
     upstream_errors: Vec<(UpstreamFailure, IntCounter)>,
     /// One a class of the status, and one more for those that were not answered.
@@ -90,25 +87,6 @@ impl Metrics {
             .buckets(JUDGE_BUCKETS.to_vec());
         let judge = register(&registry, HistogramVec::new(judge, &["verdict"])?)?;
 
-        let requests = counters(
-            "requests_total",
-            "Requests answered, by listener, route and class of the status.",
-            &["listener", "route", "status_class"],
-        )?;
-        let routes = [
-            (Listener::Reverse, Route::Inspect),
-            (Listener::Reverse, Route::Pass),
-            (Listener::Reverse, Route::Refuse),
-            (Listener::Admin, Route::Admin),
-        ];
-        let requests = routes.into_iter().map(|(listener, route)| {
-            let of_class =
-                |class: &str| requests.get_metric_with_label_values(&[listener.as_str(), route.as_str(), class]);
-            Ok((listener, route, CLASSES.into_iter().map(of_class).collect::<Result<_, _>>()?))
-        });
-        let requests = requests.collect::<Result<_, Error>>()?;
-
-        let in_flight = gauges("requests_in_flight", "Requests being answered, by listener.", &["listener"])?;
         let unjudged = counters(
             "bodies_unjudged_total",
             "Bodies of intercepted posts that were not judged, by reason.",
@@ -172,8 +150,7 @@ impl Metrics {
                     "Lines of the log that were lost, because nobody took those before.",
                 ))?,
             )?,
-            requests,
-            in_flight: series(Listener::ALL, |listener| in_flight.get_metric_with_label_values(&[listener.as_str()]))?,
+            requests: Requests::new(&registry)?,
             bodies_unjudged: series(Unjudged::ALL, |reason| unjudged.get_metric_with_label_values(&[reason.as_str()]))?,
             upstream_errors: series(UpstreamFailure::ALL, |reason| {
                 upstream.get_metric_with_label_values(&[reason.as_str()])
@@ -325,18 +302,27 @@ impl Metrics {
 
     /// Counts an answer.
     pub fn request(&self, listener: Listener, route: Route, status: u16) {
-        let family = self.requests.iter().find(|(l, r, _)| (*l, *r) == (listener, route));
-        let class = usize::from(status / 100).checked_sub(2);
-        if let Some(counter) = family.zip(class).and_then(|((_, _, classes), class)| classes.get(class)) {
-            counter.inc();
-        }
+        self.requests.answered(listener, route, status);
     }
 
     /// Counts a request as being answered until the guard is dropped.
     pub fn in_flight(&self, listener: Listener) -> InFlight {
-        let gauge = self.in_flight.iter().find(|(known, _)| *known == listener).map(|(_, gauge)| gauge.clone());
-        gauge.iter().for_each(IntGauge::inc);
-        InFlight(gauge)
+        self.requests.in_flight(listener)
+    }
+
+    /// Counts a tunnel as open until the guard is dropped.
+    pub fn tunnel_opens(&self) -> TunnelOpen {
+        self.requests.tunnel_opens()
+    }
+
+    /// Counts bytes that went through a tunnel.
+    pub fn tunnelled(&self, direction: Direction, bytes: u64) {
+        self.requests.tunnelled(direction, bytes);
+    }
+
+    /// Counts a tunnel that was not opened.
+    pub fn tunnel_failed(&self, reason: TunnelFailure) {
+        self.requests.tunnel_failed(reason);
     }
 
     /// Counts a body that was not judged.

@@ -3,24 +3,24 @@
 mod event;
 mod family;
 mod federations;
-mod in_flight;
 mod json;
 mod label;
 mod log;
 mod metrics;
 mod predictions;
 mod recent;
+mod requests;
 mod setup;
 mod signers;
 mod sources;
 mod stderr;
 
 pub use event::{Answered, Judged};
-pub use in_flight::InFlight;
-pub use label::{Listener, Reload, Role, Route, Source, Unjudged, UpstreamFailure};
+pub use label::{Direction, Listener, Reload, Role, Route, Source, TunnelFailure, Unjudged, UpstreamFailure};
 pub use log::{LogFormat, LogLevel, install, level, set_level};
 pub use metrics::{Metrics, Vocabulary};
 pub use recent::{Recent, RecentCheck, RecentVerdict};
+pub use requests::{InFlight, TunnelOpen};
 pub use setup::{KnownCertificate, KnownFederation, Setup};
 pub use sources::Failing;
 pub use stderr::flush;

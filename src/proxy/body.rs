@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
+use hyper::Version;
 use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
@@ -90,6 +91,18 @@ pub(super) async fn read(mut body: Incoming, limit: usize, budget: &Budget, time
         };
         let read = VecDeque::from([Bytes::from_owner(held), piece]);
         return Read::Over(Relay { read, ..Relay::new(body, time) }, reason);
+    }
+}
+
+/// Reads a body that nobody wants. An HTTP/2 client is answered at once: it hears while it sends, and stops.
+pub(super) async fn discard_from<B>(version: Version, body: B)
+where
+    B: hyper::body::Body<Data = Bytes> + Unpin + Send + 'static,
+{
+    if version == Version::HTTP_2 {
+        tokio::spawn(discard(body));
+    } else {
+        discard(body).await;
     }
 }
 

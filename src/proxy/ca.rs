@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
@@ -158,6 +159,12 @@ impl Authority {
         verifier.verify_server_cert(leaf, &[], &name, &[], clock).map_err(refused)?;
         Ok(())
     }
+}
+
+/// What browsers pin a certificate by: SHA-256 of its public key, in base64.
+pub(super) fn pin(certificate: &[u8]) -> Option<String> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    Some(base64_simd::STANDARD.encode_to_string(digest(&SHA256, parsed.public_key().raw)))
 }
 
 /// These hosts (and, since nothing narrower can be said, names below them), and no address that is not among them.

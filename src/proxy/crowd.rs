@@ -1,4 +1,4 @@
-//! The connections of a listener: which of them are quiet, and which goes when there is one too many.
+//! The connections of all listeners: which of them are quiet, and which goes when there is one too many.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -130,6 +130,11 @@ impl Member {
 pub(super) struct Open(Arc<Member>);
 
 impl Open {
+    /// Notes that something moved.
+    pub(super) fn moved(&self) {
+        self.0.touch();
+    }
+
     /// Stays open until the body of the answer is through.
     pub(super) fn until_through(self, body: Body) -> Answering {
         Answering { body, open: self }
@@ -156,7 +161,7 @@ impl hyper::body::Body for Answering {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if frame.is_ready() {
-            *lock(&self.open.0.since) = Instant::now();
+            self.open.moved();
         }
         frame
     }

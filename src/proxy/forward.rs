@@ -1,7 +1,6 @@
 //! The way to the upstream: one place, connections kept, HTTP/1.1 or 2.
 
 use std::error::Error;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use rustls_pki_types::ServerName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::{Body, RequestBroken};
+use super::ourselves::Ourselves;
 use super::place::{Loop, Place, PlaceError};
 use super::tls::TlsError;
 use super::{Bounds, Upstream};
@@ -49,7 +49,7 @@ pub(super) type Answered = (Response<Incoming>, OwnedSemaphorePermit);
 
 impl Forward {
     /// The way to an upstream; `ours` is where this proxy listens itself.
-    pub(super) fn new(upstream: &Upstream, ours: Option<SocketAddr>, bounds: &Bounds) -> Result<Self, UpstreamError> {
+    pub(super) fn new(upstream: &Upstream, ours: Ourselves, bounds: &Bounds) -> Result<Self, UpstreamError> {
         let place = Place::new(upstream, ours, bounds.connect)?;
         let server_name = ServerName::try_from(upstream.host.clone());
         let server_name = server_name.map_err(|_| PlaceError::Name(upstream.host.clone()))?;

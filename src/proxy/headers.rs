@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::header::{
-    CONNECTION, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
 /// The name of the request id, on every request and every answer.
@@ -14,7 +15,7 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 const REQUEST_ID_LEN: usize = 128;
 
 /// Fields that belong to one connection alone, beside those that `Connection` names ([RFC 9110 7.6.1]).
-const HOP_BY_HOP: [HeaderName; 8] = [
+const HOP_BY_HOP: [HeaderName; 10] = [
     CONNECTION,
     TE,
     TRAILER,
@@ -22,6 +23,9 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     UPGRADE,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
+    // a password of the explicit proxy is for nobody behind it
+    PROXY_AUTHORIZATION,
+    PROXY_AUTHENTICATE,
     HeaderName::from_static("http2-settings"),
 ];
 
@@ -101,6 +105,7 @@ mod tests {
             ("upgrade", "h2c"),
             ("http2-settings", "AAMAAABk"),
             ("te", "trailers"),
+            ("proxy-authorization", "Basic dGVzdGVy"),
             ("keep-alive", "timeout=5"),
             ("host", "a"),
             ("accept", "*/*"),

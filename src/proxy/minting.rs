@@ -41,7 +41,7 @@ impl Minting {
         Ok(Self { authority, hosts, now, current })
     }
 
-    fn current(&self) -> Arc<CertifiedKey> {
+    pub(super) fn current(&self) -> Arc<CertifiedKey> {
         let now = (self.now)();
         let leaf = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
         if now < leaf.renewal {

@@ -1,11 +1,13 @@
 //! The sockets: what comes in is judged where it is a sign-in, and forwarded as it came.
 
+mod accepting;
 mod answer;
 mod answers;
 mod body;
 mod budget;
 mod ca;
 mod caught;
+mod connect;
 mod crowd;
 mod forward;
 mod framing;
@@ -13,23 +15,32 @@ mod headers;
 mod judging;
 mod keeping;
 mod minting;
+mod ourselves;
 mod place;
+mod requests;
 mod reverse;
 mod route;
 mod service;
+mod target;
 mod terms;
 mod tls;
+mod tunnel;
+mod users;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use ca::{Authority, AuthorityError, Created};
+pub use connect::Connect;
 pub use forward::UpstreamError;
 pub use judging::Inspector;
+pub use ourselves::Ourselves;
 pub use reverse::Reverse;
 pub use route::Intercept;
 pub use service::Proxy;
+pub use target::Tunnelled;
 pub use tls::{ServerCertificate, TlsError};
+pub use users::{Users, UsersError};
 
 /// What is done with a message that is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, schemars::JsonSchema)]
@@ -51,12 +62,16 @@ pub struct Settings {
     pub pass_unjudged: bool,
     /// What is looked at.
     pub intercept: Intercept,
+    /// Where a CONNECT leads to blindly.
+    pub tunnels: Vec<Tunnelled>,
+    /// Who may CONNECT; everybody, where none are given.
+    pub users: Option<Users>,
     /// Where everything goes.
     pub upstream: Upstream,
     /// The certificate that browsers are shown.
     pub certificate: Option<ServerCertificate>,
     /// Where the proxy itself listens: no place to forward to.
-    pub ours: Option<SocketAddr>,
+    pub ours: Ourselves,
     /// Bytes of one body that is judged.
     pub body_bytes: usize,
     /// Bounds on what a peer may take.
@@ -110,6 +125,12 @@ pub struct Bounds {
     pub connect: Duration,
     /// For the head of the upstream's answer, the connection included.
     pub answer: Duration,
+    /// Tunnels at one time, of those connections.
+    pub tunnels: usize,
+    /// Bytes of one tunnel, both ways together.
+    pub tunnel_bytes: u64,
+    /// For a tunnel in which nothing moves.
+    pub tunnel_idle: Duration,
 }
 
 impl Default for Bounds {
@@ -131,6 +152,12 @@ impl Default for Bounds {
             forwarded: 1024,
             connect: Duration::from_secs(5),
             answer: Duration::from_secs(60),
+            // dozens for each of some hundred browsers
+            tunnels: 2048,
+            // no sign-in is so long, and no download should be
+            tunnel_bytes: 1024 * 1024 * 1024,
+            // as long as browsers keep a connection that they do not use
+            tunnel_idle: Duration::from_secs(300),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Where the upstream is: one address or what a resolver says, never ourselves.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::Upstream;
+use super::ourselves::Ourselves;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Pending<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
@@ -34,12 +35,12 @@ pub(super) struct Place {
     target: Uri,
     /// For the name and the connection together.
     patience: Duration,
-    ours: Option<SocketAddr>,
+    ours: Ourselves,
 }
 
 impl Place {
     /// The place of an upstream; `ours` is where this proxy listens itself.
-    pub(super) fn new(upstream: &Upstream, ours: Option<SocketAddr>, patience: Duration) -> Result<Self, PlaceError> {
+    pub(super) fn new(upstream: &Upstream, ours: Ourselves, patience: Duration) -> Result<Self, PlaceError> {
         let names = match upstream.dns {
             Some(server) => Names::asking(server)?,
             None => Names::System(GaiResolver::new()),
@@ -57,13 +58,13 @@ impl Place {
     pub(super) async fn loops(&self) -> Option<SocketAddr> {
         let (host, port) = (self.target.host()?.trim_matches(['[', ']']), self.target.port_u16()?);
         if let Ok(ip) = host.parse() {
-            return Some(SocketAddr::new(ip, port)).filter(|address| self.is_ours(*address));
+            return Some(SocketAddr::new(ip, port)).filter(|address| self.ours.are_at(*address));
         }
         let mut names = self.names.clone();
         let resolved = tokio::time::timeout(self.patience, names.call(host.parse().ok()?)).await;
         match resolved.map_err(|_| io::Error::from(io::ErrorKind::TimedOut)).flatten() {
             Ok(mut found) => {
-                found.find_map(|found| Some(SocketAddr::new(found.ip(), port)).filter(|found| self.is_ours(*found)))
+                found.find_map(|found| Some(SocketAddr::new(found.ip(), port)).filter(|found| self.ours.are_at(*found)))
             }
             Err(error) => {
                 tracing::warn!(host, %error, "the upstream's name cannot be resolved just now");
@@ -71,17 +72,6 @@ impl Place {
             }
         }
     }
-
-    fn is_ours(&self, address: SocketAddr) -> bool {
-        let Some(ours) = self.ours.filter(|ours| ours.port() == address.port()) else { return false };
-        let (ours, address) = (ours.ip().to_canonical(), address.ip().to_canonical());
-        ours == address || (ours.is_unspecified() && is_of_this_machine(address))
-    }
-}
-
-/// The system lets a socket be bound to its own addresses alone. Nothing is sent.
-fn is_of_this_machine(address: IpAddr) -> bool {
-    address.is_loopback() || address.is_unspecified() || UdpSocket::bind((address, 0)).is_ok()
 }
 
 fn target(upstream: &Upstream) -> Result<Uri, PlaceError> {
@@ -114,7 +104,7 @@ impl Service<Uri> for Place {
             let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no connection in time");
             let stream = tokio::time::timeout(place.patience, connecting).await.map_err(late)??;
             match stream.inner().peer_addr() {
-                Ok(address) if place.is_ours(address) => Err(BoxError::from(Loop(address))),
+                Ok(address) if place.ours.are_at(address) => Err(BoxError::from(Loop(address))),
                 _ => Ok(stream),
             }
         })
@@ -210,7 +200,7 @@ mod tests {
             dns: None,
             extra_roots: Vec::new(),
         };
-        Place::new(&upstream, Some(ours.parse().unwrap()), Duration::from_secs(1)).unwrap()
+        Place::new(&upstream, Ourselves::new(vec![ours.parse().unwrap()]), Duration::from_secs(1)).unwrap()
     }
 
     #[tokio::test]

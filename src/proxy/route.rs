@@ -27,6 +27,11 @@ impl Intercept {
         self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
     }
 
+    /// The names, in lower case.
+    pub(super) fn hosts(&self) -> &[String] {
+        &self.hosts
+    }
+
     fn is_path(&self, path: &str) -> bool {
         let path = normalise(path);
         self.paths.contains(&path)

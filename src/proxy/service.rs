@@ -16,11 +16,13 @@ use super::answers::Answers;
 use super::body::{self, Body, Read, Relay, full};
 use super::budget::Budget;
 use super::caught::caught;
+use super::crowd::Crowd;
 use super::forward::{Failure, UpstreamError};
 use super::judging::{Decision, Inspector, Judging};
 use super::route::{Way, route};
 use super::terms::{InForce, Terms};
-use super::{Bounds, Mode, ServerCertificate, Settings, answer, headers};
+use super::tunnel::Tunnels;
+use super::{Bounds, Mode, ServerCertificate, Settings, answer, headers, target};
 use crate::capture::Capture;
 use crate::observe::{InFlight, Listener, Metrics, Recent, Route, UpstreamFailure};
 use crate::replay::Remembered;
@@ -48,6 +50,8 @@ struct Held {
 pub struct Proxy {
     terms: InForce,
     bounds: Bounds,
+    crowd: Crowd,
+    tunnels: Tunnels,
     judging: Arc<Judging>,
     answers: Arc<Answers>,
     budget: Budget,
@@ -81,6 +85,8 @@ impl Proxy {
             answers: Arc::new(answers),
             budget: Budget::new(bounds.buffered_bytes.max(least(&settings)), settings.body_bytes),
             terms: InForce::new(Terms::new(settings, inspector)?),
+            crowd: Crowd::new(bounds.connections),
+            tunnels: Tunnels::new(bounds.tunnels),
             bounds,
             metrics,
         })
@@ -120,13 +126,47 @@ impl Proxy {
         self.metrics.panic();
     }
 
+    /// The terms of this moment.
+    pub(super) fn terms(&self) -> Arc<Terms> {
+        self.terms.now()
+    }
+
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// All connections, whatever listener they came by.
+    pub(super) fn crowd(&self) -> &Crowd {
+        &self.crowd
+    }
+
+    /// The room that there is for tunnels.
+    pub(super) fn tunnels(&self) -> &Tunnels {
+        &self.tunnels
+    }
+
+    /// Whether only those may CONNECT who are known.
+    pub fn knows_users(&self) -> bool {
+        self.terms.now().settings.users.is_some()
+    }
+
+    /// What may be asked for by CONNECT at this moment, as `host:port`.
+    pub fn targets(&self) -> Vec<String> {
+        target::all(&self.terms.now().settings)
+    }
+
     pub(super) fn bounds(&self) -> &Bounds {
         &self.bounds
     }
 
     /// Answers one request, which may have stated `two_lengths`. Every answer bears the request id.
-    pub(super) async fn answer(&self, request: Request<Incoming>, two_lengths: bool) -> Response<Body> {
-        let held = Held { terms: self.terms.now(), in_flight: self.metrics.in_flight(Listener::Reverse) };
+    pub(super) async fn answer(
+        &self,
+        listener: Listener,
+        request: Request<Incoming>,
+        two_lengths: bool,
+    ) -> Response<Body> {
+        let held = Held { terms: self.terms.now(), in_flight: self.metrics.in_flight(listener) };
         let (parts, body) = request.into_parts();
         let request_id = headers::request_id(&parts.headers);
         let answered = caught(self.answered(parts, body, two_lengths, held, &request_id)).await;
@@ -138,7 +178,7 @@ impl Proxy {
             (Route::Refuse, answer::closing(response))
         });
         answer::mark(&mut response, request_id);
-        self.metrics.request(Listener::Reverse, taken, response.status().as_u16());
+        self.metrics.request(listener, taken, response.status().as_u16());
         response
     }
 
@@ -156,7 +196,7 @@ impl Proxy {
             Err(refusal) => {
                 // where nobody knows how long it is, nothing more is read
                 if unread && !two_lengths && !waits(&parts.headers) {
-                    Self::discard(body, parts.version).await;
+                    body::discard_from(parts.version, body).await;
                 }
                 let response = answer::sentence(refusal.status(), refusal.sentence(), request_id);
                 (Route::Refuse, if unread || two_lengths { answer::closing(response) } else { response })
@@ -169,18 +209,6 @@ impl Proxy {
                 (Route::Pass, self.forwarded(parts, host, body, asked, held, request_id).await)
             }
             Ok((Way::Inspect, host)) => (Route::Inspect, self.inspected(parts, host, body, held, request_id).await),
-        }
-    }
-
-    /// Reads a body that nobody wants. An HTTP/2 client is answered at once: it hears while it sends, and stops.
-    async fn discard<B>(body: B, version: Version)
-    where
-        B: hyper::body::Body<Data = Bytes> + Unpin + Send + 'static,
-    {
-        if version == Version::HTTP_2 {
-            tokio::spawn(body::discard(body));
-        } else {
-            body::discard(body).await;
         }
     }
 
@@ -208,7 +236,7 @@ impl Proxy {
                 return if enforce {
                     let (status, sentence) = over(reason);
                     if !waits(&parts.headers) {
-                        Self::discard(rest, parts.version).await;
+                        body::discard_from(parts.version, rest).await;
                     }
                     answer::closing(answer::sentence(status, sentence, request_id))
                 } else {
@@ -338,7 +366,7 @@ fn over(reason: crate::observe::Unjudged) -> (StatusCode, &'static str) {
 }
 
 /// Whether a client sends its body only when it is asked to: reading would ask it.
-fn waits(headers: &HeaderMap) -> bool {
+pub(super) fn waits(headers: &HeaderMap) -> bool {
     headers.contains_key(EXPECT)
 }
 

@@ -18,16 +18,20 @@ pub(super) struct Terms {
 impl Terms {
     /// The first terms.
     pub(super) fn new(settings: Settings, inspector: Inspector) -> Result<Self, UpstreamError> {
-        Ok(Self { forward: Forward::new(&settings.upstream, settings.ours, &settings.bounds)?, settings, inspector })
+        Ok(Self {
+            forward: Forward::new(&settings.upstream, settings.ours.clone(), &settings.bounds)?,
+            settings,
+            inspector,
+        })
     }
 
     /// The terms after `old` ones. What stays the same is kept: connections to the upstream, and sessions of TLS. So are the
-    /// bounds, the listener, and the certificate where there is no other.
+    /// bounds, the listener, and the certificate and the users where there are no others.
     async fn after(old: &Self, settings: Settings, inspector: Inspector) -> Result<Self, UpstreamError> {
         let forward = if settings.upstream == old.settings.upstream {
             old.forward.clone()
         } else {
-            let forward = Forward::new(&settings.upstream, old.settings.ours, &old.settings.bounds)?;
+            let forward = Forward::new(&settings.upstream, old.settings.ours.clone(), &old.settings.bounds)?;
             forward.leads_elsewhere().await?;
             forward
         };
@@ -36,8 +40,10 @@ impl Terms {
             Some(certificate) => Some(certificate.or_same(known)),
             None => known.cloned(),
         };
-        let (ours, bounds) = (old.settings.ours, old.settings.bounds);
-        Ok(Self { settings: Settings { certificate, ours, bounds, ..settings }, forward, inspector })
+        // whoever had to name themselves has to go on doing so: the listener stays where it is, and it may be the network's
+        let users = settings.users.or_else(|| old.settings.users.clone());
+        let (ours, bounds) = (old.settings.ours.clone(), old.settings.bounds);
+        Ok(Self { settings: Settings { certificate, users, ours, bounds, ..settings }, forward, inspector })
     }
 }
 

@@ -10,7 +10,7 @@ use rustls::{ConfigBuilder, ServerConfig};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::ca::{Authority, AuthorityError};
+use super::ca::{self, Authority, AuthorityError};
 use super::minting::Minting;
 use crate::trust::TrustError;
 
@@ -18,6 +18,8 @@ use crate::trust::TrustError;
 #[derive(Clone)]
 pub struct ServerCertificate {
     config: Arc<ServerConfig>,
+    /// What browsers pin it by.
+    pin: Option<String>,
     /// The digest of what it is made of: equal ones need not take the place of each other.
     made_of: [u8; 32],
 }
@@ -37,7 +39,8 @@ impl ServerCertificate {
             return Err(TlsError::NoCertificate);
         }
         let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
-        Self::of(server()?.with_single_cert(chain, key).map_err(TlsError::Rustls)?, made_of)
+        let pin = chain.first().and_then(|leaf| ca::pin(leaf));
+        Self::of(pin, server()?.with_single_cert(chain, key).map_err(TlsError::Rustls)?, made_of)
     }
 
     /// A certificate for these hosts that a test CA mints now, and anew before it ends.
@@ -46,18 +49,24 @@ impl ServerCertificate {
         parts.extend(hosts.iter().map(String::as_bytes));
         let made_of = digest(&parts);
         let minting = Minting::new(authority, hosts, now)?;
-        Self::of(server()?.with_cert_resolver(Arc::new(minting)), made_of)
+        let pin = minting.current().cert.first().and_then(|leaf| ca::pin(leaf));
+        Self::of(pin, server()?.with_cert_resolver(Arc::new(minting)), made_of)
     }
 
-    fn of(mut config: ServerConfig, made_of: [u8; 32]) -> Result<Self, TlsError> {
+    fn of(pin: Option<String>, mut config: ServerConfig, made_of: [u8; 32]) -> Result<Self, TlsError> {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.ticketer = Ticketer::new().map_err(TlsError::Rustls)?;
-        Ok(Self { config: Arc::new(config), made_of })
+        Ok(Self { config: Arc::new(config), pin, made_of })
     }
 
     /// How a listener speaks TLS with it.
     pub fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
+    }
+
+    /// SHA-256 of the public key in base64, as browsers pin it: that of the first certificate where a CA mints further ones.
+    pub fn pin(&self) -> Option<&str> {
+        self.pin.as_deref()
     }
 
     pub(super) fn acceptor(&self) -> tokio_rustls::TlsAcceptor {

@@ -31,6 +31,7 @@ fn every_file_and_every_test_that_the_manual_names_exists() {
         "operation",
         "alerts",
         "clients",
+        "connect",
         "graph",
         "threats",
         "limits",

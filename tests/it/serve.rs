@@ -4,6 +4,8 @@ mod admin;
 mod answers;
 pub(crate) mod bench;
 mod capture;
+mod connect;
+mod connect_hostile;
 #[cfg(target_os = "linux")]
 mod crowd;
 mod faults;
@@ -14,6 +16,7 @@ mod process;
 mod published;
 mod reload;
 mod shared;
+mod tunnel;
 mod upstream;
 mod wire;
 
@@ -241,6 +244,10 @@ async fn every_series_is_there_before_anything_happens() {
         "samlgate_judge_duration_seconds_count{verdict=\"accepted\"} 0",
         "samlgate_requests_total{listener=\"reverse\",route=\"refuse\",status_class=\"4xx\"} 0",
         "samlgate_requests_in_flight{listener=\"reverse\"} 0",
+        "samlgate_requests_total{listener=\"connect\",route=\"refuse\",status_class=\"4xx\"} 0",
+        "samlgate_tunnels_open 0",
+        "samlgate_tunnel_bytes_total{direction=\"down\"} 0",
+        "samlgate_tunnel_errors_total{reason=\"forbidden\"} 0",
         "samlgate_bodies_unjudged_total{reason=\"budget\"} 0",
         "samlgate_upstream_errors_total{reason=\"timeout\"} 0",
         "samlgate_config_reloads_total{result=\"ok\"} 0",

@@ -33,6 +33,7 @@ struct Stage {
     /// Every line so far.
     lines: Vec<String>,
     reverse: SocketAddr,
+    connect: SocketAddr,
     admin: SocketAddr,
     record: Record,
     folder: TempDir,
@@ -71,6 +72,7 @@ mode = "{mode}"
 
 [listen]
 reverse = "127.0.0.1:0"
+connect = "127.0.0.1:0"
 admin = "127.0.0.1:0"
 
 [tls]
@@ -106,10 +108,20 @@ mfa_behavior = "acceptIfMfaDoneByFederatedIdp"
         let errors = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || errors.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         let none = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut stage =
-            Self { child, log, lines: Vec::new(), reverse: none, admin: none, record, folder, _runtime: runtime };
+        let mut stage = Self {
+            child,
+            log,
+            lines: Vec::new(),
+            reverse: none,
+            connect: none,
+            admin: none,
+            record,
+            folder,
+            _runtime: runtime,
+        };
         let serving = stage.line("message", "serving");
         stage.reverse = serving["reverse"].as_str().unwrap().parse().unwrap();
+        stage.connect = serving["connect"].as_str().unwrap().parse().unwrap();
         stage.admin = serving["admin"].as_str().unwrap().parse().unwrap();
         stage
     }
@@ -136,9 +148,21 @@ mfa_behavior = "acceptIfMfaDoneByFederatedIdp"
 
     /// curl, as a browser that takes this proxy for Entra.
     fn curl(&self, protocol: &str) -> Command {
+        let mut curl = self.plain_curl(protocol);
+        curl.args(["--noproxy", "*", "--connect-to"]).arg(format!("{HOST_NAME}:443:{}", self.reverse));
+        curl
+    }
+
+    /// curl, as a browser that was told of an explicit proxy.
+    fn curl_by_proxy(&self, protocol: &str) -> Command {
+        let mut curl = self.plain_curl(protocol);
+        curl.args(["--noproxy", "", "--proxy"]).arg(format!("http://{}", self.connect));
+        curl
+    }
+
+    fn plain_curl(&self, protocol: &str) -> Command {
         let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "30", protocol]);
-        curl.arg("--connect-to").arg(format!("{HOST_NAME}:443:{}", self.reverse));
+        curl.args(["--silent", "--show-error", "--max-time", "30", protocol]);
         curl.arg("--cacert").arg(self.file("proxy.pem"));
         curl.arg("--output").arg(self.file("answer")).arg("--dump-header").arg(self.file("headers"));
         curl.args(["--write-out", "%{http_code} %{http_version}"]);
@@ -146,8 +170,11 @@ mfa_behavior = "acceptIfMfaDoneByFederatedIdp"
     }
 
     fn post(&self, protocol: &str, request_id: &str, body: &[u8]) -> Posted {
+        self.post_by(self.curl(protocol), request_id, body)
+    }
+
+    fn post_by(&self, mut curl: Command, request_id: &str, body: &[u8]) -> Posted {
         fs::write(self.file("body"), body).unwrap();
-        let mut curl = self.curl(protocol);
         curl.arg("--header").arg(format!("x-request-id: {request_id}"));
         curl.arg("--data-binary").arg(format!("@{}", self.file("body").display()));
         let output = curl.arg(format!("https://{HOST_NAME}/login.srf")).output().unwrap();
@@ -347,6 +374,38 @@ fn every_response_is_judged_forwarded_byte_for_byte_logged_and_counted() {
         assert!(metrics.lines().any(|known| known == line), "{line}\n{metrics}");
     }
     assert_impersonal(&stage.stop());
+}
+
+#[test]
+fn by_the_explicit_proxy_the_same_is_said_and_nothing_else_is_reached() {
+    let mut stage = Stage::start("observe", "");
+    for (protocol, version) in [("--http1.1", "1.1"), ("--http2", "2")] {
+        for case in cases() {
+            let request_id = format!("{}-{version}", case.name);
+            let answer = stage.post_by(stage.curl_by_proxy(protocol), &request_id, &case.form);
+            assert_eq!((answer.status, answer.body.as_str()), (format!("200 {version}"), "from the upstream"));
+            assert!(stage.record.lock().unwrap().pop().unwrap().body == case.form, "{request_id}: other bytes");
+            let line = stage.line("request_id", &request_id);
+            assert_eq!((&line["verdict"], &line["fail"]), (&case.verdict.into(), &case.fail.into()), "{line}");
+        }
+    }
+    for (url, refused) in [
+        ("https://example.com/", true),
+        ("https://login.microsoftonline.com:8443/", true),
+        ("https://login.microsoftonline.com./", true),
+        ("http://login.microsoftonline.com/", false),
+    ] {
+        let mut curl = stage.curl_by_proxy("--http1.1");
+        let output = curl.args(["--write-out", "%{http_code} %{http_connect}", url]).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        // curl asks for no other page once its CONNECT failed
+        assert_eq!(output.status.success(), !refused, "{url}: {said}");
+        assert!(said.contains("403"), "{url}: {said}");
+    }
+    let class = "listener=\"connect\",route=\"refuse\",status_class=\"4xx\"";
+    stage.until(&format!("samlgate_requests_total{{{class}}} 4"));
+    assert!(stage.record.lock().unwrap().is_empty());
+    stage.stop();
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Demo {
     pub reverse: SocketAddr,
     /// Its metrics.
     pub admin: SocketAddr,
+    /// Whether a browser goes through the explicit proxy for all of it, the identity provider included.
+    pub browser: bool,
     /// Whether it ends after the sign-ins.
     pub once: bool,
 }
@@ -36,7 +38,7 @@ pub struct Demo {
 impl Default for Demo {
     fn default() -> Self {
         let free = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
-        Self { reverse: free, admin: free, once: false }
+        Self { reverse: free, admin: free, browser: false, once: false }
     }
 }
 
@@ -69,14 +71,27 @@ pub struct SignedIn {
 }
 
 /// Where everything is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Addresses {
     /// The proxy, by TLS.
     pub reverse: SocketAddr,
     /// Metrics and health.
     pub admin: SocketAddr,
+    /// The explicit proxy.
+    pub connect: SocketAddr,
     /// The identity provider.
     pub idp: SocketAddr,
+    /// What a browser is to be told to sign in through the explicit proxy.
+    pub browser: Option<Visit>,
+}
+
+/// What a browser needs to know for one sign-in.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    /// The page to begin with.
+    pub url: String,
+    /// The certificates that it believes for this run: SHA-256 of their public keys, in base64.
+    pub pins: Vec<String>,
 }
 
 /// Runs the demonstration; blocks, on a runtime of its own. It ends with the sign-ins, with SIGTERM or SIGINT, or when `tell`
@@ -111,7 +126,7 @@ async fn show(demo: Demo, tell: &mut impl FnMut(Told) -> bool) -> Result<bool, D
         stage.end().await;
         return Ok(well);
     }
-    let mut listens = tell(Told::Open(stage.addresses()));
+    let mut listens = tell(Told::Open(stage.addresses()?));
     while let Some(verdict) = stage.verdicts.recv().await.filter(|_| listens) {
         listens = tell(Told::Visit(Box::new(verdict)));
     }
@@ -148,6 +163,9 @@ pub enum DemoError {
     /// A page without its form.
     #[error("expected a form on {0}, got none")]
     NoForm(&'static str),
+    /// A listener that is not there.
+    #[error("the proxy listens nowhere: a fault of this program, please report it")]
+    NoListener,
     /// No verdict.
     #[error("expected a verdict within {} s, got none", PATIENCE.as_secs())]
     NotJudged,

@@ -1,7 +1,7 @@
 //! The stage of the demonstration: everything that runs, and one sign-in through all of it.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,24 +9,29 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
+use super::super::listeners::bind;
 use super::super::memory::CountedMemory;
-use super::super::{AppError, GRACE, Judging, Running, bind, start_all};
+use super::super::{AppError, GRACE, Judging, Running, start_all};
 use super::cases::{Case, Way};
 use super::tenant::Tenant;
-use super::{Addresses, Demo, DemoError, PATIENCE, SignedIn};
+use super::{Addresses, Demo, DemoError, PATIENCE, SignedIn, Visit};
 use crate::check::{Memory, Policy};
 use crate::config::{Config, Listen, Log};
 use crate::inspect::{Effort, Judge};
 use crate::lab::{self, Browser, End, Entra, Fetched, Form, Idp, Unasked};
 use crate::limits::Limits;
 use crate::observe::Source;
-use crate::proxy::{Authority, Inspector, Intercept, Mode, ServerCertificate, Upstream};
+use crate::proxy::{Authority, Inspector, Intercept, Mode, ServerCertificate, Tunnelled, Upstream};
 use crate::verdict::{CheckId, Outcome, Verdict};
 
 /// The name that the proxy stands in for.
 const HOST: &str = "login.microsoftonline.com";
 /// The name by which a browser of this machine finds the proxy, without a change to its hosts file.
 const HERE: &str = "localhost";
+/// The name of the identity provider, which nobody resolves: the explicit proxy knows where it is.
+const IDP: &str = "authentik.company";
+/// A free port of this machine.
+const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// Between two looks at the metrics.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -39,6 +44,8 @@ pub(super) struct Stage {
     idps: [SocketAddr; 2],
     /// What the first sign-in posted.
     first: Option<Form>,
+    /// What a browser of this machine is told; then Entra sends it to the identity provider through the proxy as well.
+    visit: Option<Visit>,
     /// The fake ends serve until this is dropped.
     _ends: watch::Sender<bool>,
 }
@@ -51,17 +58,19 @@ impl Stage {
         let (ours, theirs) = (authority(&hosts, now)?, authority(&[HOST.to_owned()], now)?);
         let (trusted, upstream_trusted) = (ours.certificate().to_vec(), theirs.certificate().to_vec());
         let certificate = ServerCertificate::minted(ours, hosts.clone(), Timestamp::now)?;
+        let idp_hosts = vec![IDP.to_owned()];
+        let idp_certificate = ServerCertificate::minted(authority(&idp_hosts, now)?, idp_hosts, Timestamp::now)?;
+        let pins = [&certificate, &idp_certificate].iter().filter_map(|shown| shown.pin().map(str::to_owned)).collect();
+        let visit = demo.browser.then(|| Visit { url: format!("https://{HOST}/common/oauth2/v2.0/authorize"), pins });
         let their_certificate = ServerCertificate::minted(theirs, vec![HOST.to_owned()], Timestamp::now)?;
 
         let (ends, stops) = watch::channel(false);
         let (idp_listener, idp) = free().await?;
         let (other_listener, other) = free().await?;
         let (entra_listener, entra) = free().await?;
-        let end = Entra {
-            federations: tenant.federations.clone(),
-            sign_in: format!("http://{idp}/sso"),
-            now: Timestamp::now,
-        };
+        let (named_listener, named) = free().await?;
+        let sign_in = if demo.browser { format!("https://{IDP}/sso") } else { format!("http://{idp}/sso") };
+        let end = Entra { federations: tenant.federations.clone(), sign_in, now: Timestamp::now };
         serve(entra_listener, Some(&their_certificate), end, &stops);
 
         let judge = Judge { federations: tenant.federations, policy: Policy::default(), limits: Limits::default() };
@@ -70,8 +79,10 @@ impl Stage {
             environment: Some("demo".to_owned()),
             mode: Mode::Observe,
             pass_unjudged: true,
-            listen: Listen { reverse: Some(demo.reverse), tls: true, admin: demo.admin },
+            listen: Listen { reverse: Some(demo.reverse), tls: true, connect: Some(ANYWHERE), admin: demo.admin },
             intercept: Intercept::new(hosts, vec!["/login.srf".to_owned()]),
+            tunnels: Tunnelled::parse(&format!("{IDP}:443={named}")).into_iter().collect(),
+            users: None,
             certificate: Some(certificate),
             upstream: Upstream {
                 tls: true,
@@ -86,7 +97,6 @@ impl Stage {
             replay: None,
             log: Log::default(),
             graph: None,
-            not_served: Vec::new(),
             notes: Vec::new(),
             evidence: Vec::new(),
             sources: vec![Source::File; judge.federations.len()],
@@ -100,20 +110,27 @@ impl Stage {
         };
         let running = start_all(config, judging, Timestamp::now).await?;
 
-        let post_to = format!("https://{HERE}:{}/login.srf", running.reverse().port());
+        let reverse = running.addresses().reverse.ok_or(DemoError::NoListener)?;
+        let idp_at = |minter, post_to: &str| {
+            let post_to = post_to.to_owned();
+            Idp { minter, post_to, users: Vec::new(), unasked: Unasked::Ask, now: Timestamp::now }
+        };
+        let through = idp_at(tenant.minter.clone(), &format!("https://{HOST}/login.srf"));
+        serve(named_listener, Some(&idp_certificate), through, &stops);
+        let post_to = format!("https://{HERE}:{}/login.srf", reverse.port());
         for (listener, minter) in [(idp_listener, tenant.minter), (other_listener, tenant.other)] {
-            let users = Vec::new();
-            let idp = Idp { minter, post_to: post_to.clone(), users, unasked: Unasked::Ask, now: Timestamp::now };
-            serve(listener, None, idp, &stops);
+            serve(listener, None, idp_at(minter, &post_to), &stops);
         }
-        let browser = Browser::new(&trusted, running.reverse())?;
-        Ok(Self { running, verdicts, browser, idps: [idp, other], first: None, _ends: ends })
+        let browser = Browser::new(&trusted, reverse)?;
+        Ok(Self { running, verdicts, browser, idps: [idp, other], first: None, visit, _ends: ends })
     }
 
     /// Where everything is.
-    pub(super) fn addresses(&self) -> Addresses {
+    pub(super) fn addresses(&self) -> Result<Addresses, DemoError> {
         let [idp, _] = self.idps;
-        Addresses { reverse: self.running.reverse(), admin: self.running.admin(), idp }
+        let bound = self.running.addresses();
+        let (reverse, connect) = bound.reverse.zip(bound.connect).ok_or(DemoError::NoListener)?;
+        Ok(Addresses { reverse, connect, admin: bound.admin, idp, browser: self.visit.clone() })
     }
 
     /// Lets everything end.
@@ -132,9 +149,12 @@ impl Stage {
                     Way::By(Some(fault)) => fault.as_str(),
                     _ => "sound",
                 };
-                let [_, other] = self.idps;
+                let [idp, other] = self.idps;
                 if case.way == Way::ByTheOther {
                     request.action = format!("http://{other}/sso");
+                } else if self.visit.is_some() {
+                    // the same one, without the proxy in between
+                    request.action = format!("http://{idp}/sso");
                 }
                 request.action.push_str(&format!("?fault={fault}"));
                 form_of(&self.browser.post(&request).await?, "the page of the identity provider")?
@@ -220,7 +240,7 @@ fn authority(hosts: &[String], now: Timestamp) -> Result<Authority, DemoError> {
 }
 
 async fn free() -> Result<(TcpListener, SocketAddr), DemoError> {
-    Ok(bind("listen", SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)).await?)
+    Ok(bind("listen", ANYWHERE).await?)
 }
 
 fn serve(listener: TcpListener, tls: Option<&ServerCertificate>, end: impl End, stops: &watch::Receiver<bool>) {

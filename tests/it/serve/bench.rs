@@ -178,6 +178,37 @@ impl Bench {
         Self::before(settings, &format!("url = \"http://{upstream}\""), inspector, record, |_| {}).await
     }
 
+    /// The same as an explicit proxy as well; `listen` goes into that section.
+    pub(super) async fn explicit(settings: &str, listen: &str, inspector: Inspector) -> Self {
+        let record = Record::default();
+        let upstream = upstream(Arc::clone(&record), None).await;
+        let listen = format!("connect = \"127.0.0.1:0\"\n{listen}");
+        let upstream = format!("url = \"http://{upstream}\"");
+        Self::listening(settings, &listen, &upstream, inspector, record, |_| {}).await
+    }
+
+    /// An explicit proxy at this address.
+    pub(super) async fn listening_at(settings: &str, address: std::net::SocketAddr, inspector: Inspector) -> Self {
+        let listen = format!("connect = \"{address}\"\n");
+        Self::listening(settings, &listen, "url = \"http://127.0.0.1:9\"", inspector, Record::default(), |_| {}).await
+    }
+
+    /// An explicit proxy that knows these users by name and password.
+    pub(super) async fn with_users(users: &[(&str, &str)]) -> Self {
+        let line = |(name, password): &(&str, &str)| {
+            let credentials = format!("{name}:{password}");
+            let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, credentials.as_bytes());
+            let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("{name}:{hex}\n")
+        };
+        let file: String = users.iter().map(line).collect();
+        let listen = "connect = \"127.0.0.1:0\"\nconnect_users = \"users\"\n";
+        Self::listening("", listen, "url = \"http://127.0.0.1:9\"", panicking(), Record::default(), |folder| {
+            std::fs::write(folder.path().join("users"), file).unwrap();
+        })
+        .await
+    }
+
     /// Before an upstream that says this.
     pub(super) async fn replying(settings: &str, inspector: Inspector, reply: Reply) -> Self {
         let record = Record::default();
@@ -187,12 +218,21 @@ impl Bench {
 
     /// The real judge, with the default tenant of the fixtures, before an upstream that says this.
     pub(super) async fn judging(settings: &str, reply: Reply) -> Self {
+        Self::judging_at(settings, "", reply).await
+    }
+
+    /// The same as an explicit proxy as well.
+    pub(super) async fn judging_explicit(reply: Reply) -> Self {
+        Self::judging_at("", "connect = \"127.0.0.1:0\"\n", reply).await
+    }
+
+    async fn judging_at(settings: &str, listen: &str, reply: Reply) -> Self {
         let record = Record::default();
         let upstream = upstream_replying(Arc::clone(&record), None, reply).await;
         let (_, folder) = config("", "");
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
         let text = format!(
-            "environment = \"test\"\n{settings}\n[listen]\nreverse = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
+            "environment = \"test\"\n{settings}\n[listen]\nreverse = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{listen}\
              [tls]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n[upstream]\nurl = \"http://{upstream}\"\n\
              [[federation]]\ndomain = \"domain.company\"\nissuer = \"https://authentik.company/application/saml/m365/metadata/\"\n\
              certificates = [{current:?}]\nusers = {users:?}\nmfa_behavior = \"acceptIfMfaDoneByFederatedIdp\"\n",
@@ -286,10 +326,21 @@ impl Bench {
         record: Record,
         prepare: impl FnOnce(&TempDir),
     ) -> Self {
+        Self::listening(settings, "", upstream, inspector, record, prepare).await
+    }
+
+    pub(super) async fn listening(
+        settings: &str,
+        listen: &str,
+        upstream: &str,
+        inspector: Inspector,
+        record: Record,
+        prepare: impl FnOnce(&TempDir),
+    ) -> Self {
         let (_, folder) = config("", "");
         prepare(&folder);
         let text = format!(
-            "environment = \"test\"\n{settings}\n[listen]\nreverse = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
+            "environment = \"test\"\n{settings}\n[listen]\nreverse = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{listen}\n\
              [tls]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n[upstream]\n{upstream}\n\
              [[federation]]\ndomain = \"domain.company\"\nissuer = \"https://authentik.company/\"\ncertificates = [\"proxy.pem\"]\n"
         );
@@ -329,16 +380,25 @@ impl Bench {
     }
 
     pub(super) async fn tcp(&self) -> TcpStream {
-        TcpStream::connect(self.running.reverse()).await.unwrap()
+        TcpStream::connect(self.reverse()).await.unwrap()
     }
 
     pub(super) async fn tls(&self, speak: Speak) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
         let root = CertificateDer::from_pem_file(self.folder.path().join("proxy.pem")).unwrap();
-        tls_to(self.running.reverse(), speak, &[root]).await.unwrap()
+        tls_to(self.reverse(), speak, &[root]).await.unwrap()
     }
 
     pub(super) fn reverse(&self) -> std::net::SocketAddr {
-        self.running.reverse()
+        self.running.addresses().reverse.unwrap()
+    }
+
+    /// Where the explicit proxy listens.
+    pub(super) fn connect(&self) -> std::net::SocketAddr {
+        self.running.addresses().connect.unwrap()
+    }
+
+    pub(super) fn admin_address(&self) -> std::net::SocketAddr {
+        self.running.addresses().admin
     }
 
     pub(super) async fn admin(&self, path: &str) -> Answer {
@@ -346,7 +406,7 @@ impl Bench {
     }
 
     pub(super) async fn admin_asked(&self, request: hyper::http::request::Builder, body: &str) -> Answer {
-        let stream = TcpStream::connect(self.running.admin()).await.unwrap();
+        let stream = TcpStream::connect(self.running.addresses().admin).await.unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         Answer::of(sender.send_request(request.body(full(body)).unwrap()).await.unwrap()).await
@@ -356,6 +416,19 @@ impl Bench {
 /// A connection to this listener, which shows one of these certificates.
 pub(super) async fn tls_to(
     address: std::net::SocketAddr,
+    speak: Speak,
+    trusted: &[CertificateDer<'static>],
+) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await?;
+    // bodies in pieces would wait for acknowledgements
+    stream.set_nodelay(true)?;
+    tls_over(stream, HOST_NAME, speak, trusted).await
+}
+
+/// TLS with this host over a connection that is there.
+pub(super) async fn tls_over(
+    stream: TcpStream,
+    host: &'static str,
     speak: Speak,
     trusted: &[CertificateDer<'static>],
 ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
@@ -371,10 +444,7 @@ pub(super) async fn tls_to(
         Speak::Http1 => vec![b"http/1.1".to_vec()],
         Speak::Http2 => vec![b"h2".to_vec()],
     };
-    let stream = TcpStream::connect(address).await?;
-    // bodies in pieces would wait for acknowledgements
-    stream.set_nodelay(true)?;
-    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(HOST_NAME).unwrap(), stream).await
+    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(host).unwrap(), stream).await
 }
 
 /// What a client speaks.

@@ -41,7 +41,7 @@ async fn swallowing() -> SocketAddr {
     address
 }
 
-fn many_files() {
+pub(super) fn many_files() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
 }

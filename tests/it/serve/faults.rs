@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use samlgate::inspect::MessageKind;
 use samlgate::observe::{Metrics, Recent, Vocabulary};
-use samlgate::proxy::{Bounds, Intercept, Mode, Proxy, Reverse, Settings, Upstream};
+use samlgate::proxy::{Bounds, Connect, Intercept, Mode, Ourselves, Proxy, Reverse, Settings, Tunnelled, Upstream};
 use samlgate::replay::Remembered;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use super::bench::{FORM, HOST_NAME, PATIENCE, Record, judge, upstream};
 
 /// A proxy without TLS, with bounds of the test's own.
-struct Gate {
-    address: SocketAddr,
+pub(super) struct Gate {
+    pub(super) address: SocketAddr,
     metrics: Arc<Metrics>,
     _stop: watch::Sender<bool>,
     _grace: watch::Sender<Duration>,
@@ -25,27 +25,27 @@ struct Gate {
 
 impl Gate {
     async fn before(upstream: SocketAddr, mode: Mode, body_bytes: usize, bounds: Bounds) -> Self {
+        Self::with(settings(upstream, mode, body_bytes, bounds), |listener, proxy, stops, graces| {
+            Box::pin(Reverse { listener, tls: false, proxy }.serve(stops, graces))
+        })
+        .await
+    }
+
+    /// An explicit proxy that tunnels to one place.
+    pub(super) async fn explicit(tunnel: &str, bounds: Bounds) -> Self {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
+        let tunnels = vec![Tunnelled::parse(tunnel).unwrap()];
+        let settings = Settings { tunnels, ..settings(nowhere, Mode::Observe, 1024, bounds) };
+        Self::with(settings, |listener, proxy, stops, graces| {
+            Box::pin(Connect { listener, proxy }.serve(stops, graces))
+        })
+        .await
+    }
+
+    async fn with(settings: Settings, serve: impl FnOnce(TcpListener, Arc<Proxy>, Stops, Graces) -> Serving) -> Self {
         let kinds = MessageKind::ALL.map(MessageKind::as_str).to_vec();
         let metrics = Arc::new(Metrics::new(&Vocabulary { kinds }).unwrap());
         metrics.federation("domain.company").unwrap();
-        let settings = Settings {
-            mode,
-            pass_unjudged: true,
-            intercept: Intercept::new([HOST_NAME.to_owned()], vec!["/login.srf".to_owned()]),
-            upstream: Upstream {
-                tls: false,
-                host: upstream.ip().to_string(),
-                port: upstream.port(),
-                http2: false,
-                address: None,
-                dns: None,
-                extra_roots: Vec::new(),
-            },
-            ours: None,
-            certificate: None,
-            body_bytes,
-            bounds,
-        };
         let judge = judge(MessageKind::SamlResponse, true, None);
         let remembered = Arc::new(Remembered::default());
         let clock = || Timestamp::UNIX_EPOCH;
@@ -55,7 +55,7 @@ impl Gate {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let ((stop, stops), (grace, graces)) = (watch::channel(false), watch::channel(PATIENCE));
-        tokio::spawn(Reverse { listener, tls: false, proxy }.serve(stops, graces));
+        tokio::spawn(serve(listener, proxy, stops, graces));
         Self { address, metrics, _stop: stop, _grace: grace }
     }
 
@@ -72,13 +72,40 @@ impl Gate {
         self.metrics.render().unwrap().lines().any(|known| known == line)
     }
 
-    async fn until(&self, line: &str) {
+    pub(super) async fn until(&self, line: &str) {
         let there = async {
             while !self.counted(line) {
                 tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(PATIENCE, there).await.unwrap();
+    }
+}
+
+type Stops = watch::Receiver<bool>;
+type Graces = watch::Receiver<Duration>;
+type Serving = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn settings(upstream: SocketAddr, mode: Mode, body_bytes: usize, bounds: Bounds) -> Settings {
+    Settings {
+        mode,
+        pass_unjudged: true,
+        intercept: Intercept::new([HOST_NAME.to_owned()], vec!["/login.srf".to_owned()]),
+        tunnels: Vec::new(),
+        users: None,
+        upstream: Upstream {
+            tls: false,
+            host: upstream.ip().to_string(),
+            port: upstream.port(),
+            http2: false,
+            address: None,
+            dns: None,
+            extra_roots: Vec::new(),
+        },
+        ours: Ourselves::default(),
+        certificate: None,
+        body_bytes,
+        bounds,
     }
 }
 

@@ -1,0 +1,123 @@
+//! The requests of one connection: its TLS, the HTTP that is spoken inside, and its end.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+
+use super::crowd::Present;
+use super::framing::{TwoLengths, Watched};
+use super::service::Proxy;
+use crate::observe::Listener;
+
+/// Streams of one HTTP/2 connection at one time: a browser needs few, and each may hold a body.
+const STREAMS: u32 = 100;
+/// Bytes of all headers of one request; cookies of sign-ins are long.
+pub(super) const HEAD_BYTES: u32 = 64 * 1024;
+/// Bytes of one HTTP/2 body that may come before they are asked for; twice that for all bodies of a connection.
+const WINDOW: u32 = 256 * 1024;
+/// Bytes of one HTTP/2 answer that wait for a client that does not take them.
+const SEND_BYTES: usize = 64 * 1024;
+/// For a client to close a connection that has ended.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Speaks TLS as the intercepted hosts, and answers what is asked inside.
+pub(super) async fn secured<S>(
+    stream: S,
+    listener: Listener,
+    proxy: Arc<Proxy>,
+    present: Present,
+    mut stop: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // that of this moment: a reload changes it for connections to come
+    let Some(acceptor) = proxy.acceptor() else { return };
+    let head = proxy.bounds().head;
+    let stream = tokio::select! {
+        stream = tokio::time::timeout(head, acceptor.accept(stream)) => stream,
+        () = present.member.asked_to_leave() => return,
+        // nothing was asked yet
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    let Ok(Ok(stream)) = stream else {
+        tracing::debug!("a TLS handshake failed");
+        return;
+    };
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let builder = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => builder.http2_only(),
+        _ => builder.http1_only(),
+    };
+    requests(stream, builder, listener, proxy, present, stop).await;
+}
+
+/// Answers the requests of one connection.
+pub(super) async fn requests<S>(
+    stream: S,
+    mut builder: auto::Builder<TokioExecutor>,
+    listener: Listener,
+    proxy: Arc<Proxy>,
+    present: Present,
+    mut stop: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let bounds = *proxy.bounds();
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head)
+        .max_buf_size(HEAD_BYTES as usize)
+        // who has said everything may stop speaking, and still wants to hear
+        .half_close(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEAD_BYTES)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW * 2)
+        .max_send_buf_size(SEND_BYTES)
+        .keep_alive_interval(bounds.idle / 2)
+        .keep_alive_timeout(bounds.head);
+
+    let member = Arc::clone(&present.member);
+    let two_lengths = TwoLengths::default();
+    let stream = Watched::new(stream, builder.is_http1_available(), two_lengths.clone());
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (proxy, open) = (Arc::clone(&proxy), member.open());
+        let two_lengths = two_lengths.seen();
+        async move {
+            let response = proxy.answer(listener, request, two_lengths).await;
+            Ok::<_, Infallible>(response.map(|body| open.until_through(body)))
+        }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection broke");
+            }
+            return;
+        }
+        () = present.member.asked_to_leave() => return,
+        () = present.member.quiet(bounds.idle, bounds.stalled) => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    // what is being answered ends; whoever then says nothing, not even good-bye, is cut off
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        // there is nobody left to tell
+        _ = connection => {}
+        () = present.member.quiet(FAREWELL, bounds.stalled) => {}
+    }
+}
