@@ -176,7 +176,7 @@ const EXPECTATIONS: [&str; 8] =
 #[derive(Debug, Args)]
 #[command(after_help = "Example: samlgate explain immutable_id")]
 pub(super) struct ExplainArguments {
-    /// A check, a code as AADSTS51004, or `codes` for all of them; the list of checks when left out
+    /// A check, a code as AADSTS51004, an alert, `codes` or `alerts` for all of them; the list of checks when left out
     #[arg(value_name = "CHECK")]
     pub(super) check: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The manual: what is checked, how the proxy is run, browsers are pointed at it and Graph is asked, what is kept out, bounded, kept private and captured, what the lab is, how a target is loaded, what it costs.
+//! The manual: what is checked, how the proxy is run, watched and reached, how Graph is asked, what is kept out, bounded, kept private and captured, what the lab is, how a target is loaded, what it costs.
 
 #[doc = include_str!("checks.md")]
 pub mod checks {}
@@ -8,6 +8,12 @@ pub mod preflight {}
 
 #[doc = include_str!("operation.md")]
 pub mod operation {}
+
+#[doc = include_str!("alerts.md")]
+pub mod alerts {}
+
+#[doc = include_str!("clients.md")]
+pub mod clients {}
 
 #[doc = include_str!("connect.md")]
 pub mod connect {}

@@ -29,6 +29,8 @@ fn every_file_and_every_test_that_the_manual_names_exists() {
     for name in [
         "preflight",
         "operation",
+        "alerts",
+        "clients",
         "connect",
         "graph",
         "threats",
@@ -142,6 +144,45 @@ fn every_file_that_lets_personal_text_out_is_named() {
     }
     let silent: Vec<_> = found.difference(&named).collect();
     assert!(silent.is_empty(), "src/manual/privacy.md does not name {silent:?}");
+}
+
+/// The rules for Prometheus, file by file.
+fn rules() -> Vec<String> {
+    let files = fs::read_dir(root().join("deploy/prometheus/rules")).unwrap();
+    files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+}
+
+#[test]
+fn every_alert_has_its_section_and_names_it() {
+    let page = page("alerts");
+    let sections: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    let mut alerts = BTreeSet::new();
+    for text in rules() {
+        for rule in text.split("- alert: ").skip(1) {
+            let name = rule.lines().next().unwrap();
+            let runbook = format!("/samlgate/manual/alerts/index.html#{}\n", name.to_ascii_lowercase());
+            assert!(rule.contains(&runbook), "{name}: its runbook_url ends otherwise than {runbook}");
+            alerts.insert(name.to_owned());
+        }
+    }
+    assert_eq!(alerts, sections.into_iter().map(str::to_owned).collect());
+}
+
+#[test]
+fn what_rules_and_dashboard_ask_for_is_a_metric() {
+    let metrics = page("operation");
+    let mut texts = rules();
+    texts.push(fs::read_to_string(root().join("deploy/grafana/samlgate.json")).unwrap());
+    let mut unknown = BTreeSet::new();
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | ':');
+    for name in texts.iter().flat_map(|text| text.split(|letter| !is_part(letter))) {
+        let Some(family) = name.strip_prefix("samlgate_") else { continue };
+        let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| family.strip_suffix(end)).unwrap_or(family);
+        if !metrics.contains(&format!("| `{family}` |")) {
+            unknown.insert(name);
+        }
+    }
+    assert!(unknown.is_empty(), "{unknown:?}");
 }
 
 #[test]

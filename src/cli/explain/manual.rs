@@ -1,8 +1,9 @@
-//! The manual's page of checks, written from the table behind `samlgate explain`.
+//! The manual's pages of checks and of alerts, written from the tables behind `samlgate explain`.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::alerts::{ALERTS, Alert};
 use super::checks::{Class, GUIDES, Guide};
 use super::codes::{MET, When, meaning};
 use crate::verdict::Code;
@@ -89,13 +90,53 @@ fn escaped(text: &str) -> String {
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-#[test]
-fn checks_of_the_manual_are_those_of_the_table() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual/checks.md");
-    let page = page();
+const ALERTS_HEAD: &str = "# The alerts
+
+`deploy/prometheus/rules` holds rules for Prometheus, and this page says for each alert what it means and what to do; `samlgate explain
+ALERT` shows the same in a terminal. Every rule is tested with `promtool`: it fires when it should, and is silent when it should be.
+
+- `deploy/prometheus/prometheus.yml` scrapes a proxy on the same machine and names the rules; `deploy/prometheus/alertmanager.yml` is an
+  example of who is told.
+- Each alert has `summary`, `description` and `runbook_url`, a link into this page. The links begin with
+  `https://manual.domain.company/`: put the output of `cargo doc --no-deps` on a server of yours, and that server's name there:
+  `sed -i s,https://manual.domain.company/,https://…/, deploy/prometheus/rules/*.yml`.
+- Staging has few sign-ins, so what concerns them is counted, not divided; only a load run, with a sign-in a second or more, is held to a
+  share of rejected ones.
+- `deploy/grafana/samlgate.json` is a dashboard of the same metrics; import it and choose your Prometheus.
+
+This page is written from the program's own table: `BLESS=1 cargo test alerts_of_the_manual` writes it anew.
+";
+
+/// The page of alerts.
+fn alerts() -> String {
+    let mut out = format!("{ALERTS_HEAD}\n| alert | says |\n| --- | --- |\n");
+    for Alert { name, title, .. } in &ALERTS {
+        let _ = writeln!(out, "| [`{name}`](#{}) | {title} |", name.to_ascii_lowercase());
+    }
+    for Alert { name, title, fires, means, steps } in &ALERTS {
+        let _ = write!(out, "\n## {name}\n\n*{title}*\n\n**Fires when.** {fires}\n\n{means}\n\n**What to do**\n\n");
+        for step in *steps {
+            let _ = writeln!(out, "- {}", escaped(step));
+        }
+    }
+    out
+}
+
+fn is_written(name: &str, page: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual").join(name);
     if std::env::var_os("BLESS").is_some() {
-        assert!(std::fs::write(&path, &page).is_ok(), "{}", path.display());
+        assert!(std::fs::write(&path, page).is_ok(), "{}", path.display());
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == page, "src/manual/checks.md is not what the table says: BLESS=1 cargo test writes it anew");
+    assert!(written == page, "src/manual/{name} is not what the table says: BLESS=1 cargo test writes it anew");
+}
+
+#[test]
+fn checks_of_the_manual_are_those_of_the_table() {
+    is_written("checks.md", &page());
+}
+
+#[test]
+fn alerts_of_the_manual_are_those_of_the_table() {
+    is_written("alerts.md", &alerts());
 }

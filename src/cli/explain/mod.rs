@@ -1,5 +1,6 @@
-//! `samlgate explain`: a check or a code, told in words.
+//! `samlgate explain`: a check, a code or an alert, told in words.
 
+mod alerts;
 mod checks;
 mod codes;
 #[cfg(test)]
@@ -10,6 +11,7 @@ use super::args::ExplainArguments;
 use super::escape::wrap;
 use super::terminal::{self, Terminal, Tone, Trouble};
 use crate::verdict::{CheckId, Code};
+use alerts::{ALERTS, Alert};
 use checks::{GUIDES, Guide};
 pub(super) use codes::meaning;
 use codes::{MET, Met, When};
@@ -23,6 +25,7 @@ pub(super) fn run(arguments: &ExplainArguments, terminal: &Terminal) -> Result<E
     let text = match &arguments.check {
         None => page.list(),
         Some(word) if word == "codes" => page.codes(),
+        Some(word) if word == "alerts" => page.alerts(),
         Some(word) => page.find(word).ok_or_else(|| unknown(word))?,
     };
     terminal::print_all(&text)?;
@@ -61,6 +64,9 @@ impl Page<'_> {
         if let Some(guide) = GUIDES.iter().find(|guide| guide.id.as_str() == word.replace('-', "_")) {
             return Some(self.guide(guide));
         }
+        if let Some(alert) = ALERTS.iter().find(|alert| alert.name.eq_ignore_ascii_case(&word)) {
+            return Some(self.alert(alert));
+        }
         let digits = word.strip_prefix("aadsts").unwrap_or(&word);
         let predicted = Code::ALL.into_iter().find(|code| code.digits() == digits);
         let met = || MET.iter().find(|met| met.digits == digits);
@@ -73,7 +79,7 @@ impl Page<'_> {
             let name = self.strong(&format!("{:16}", guide.id.as_str()));
             out.push_str(&format!("{name}{}\n", wrap(guide.title, 16, self.terminal.width)));
         }
-        out.push_str("\n`samlgate explain CHECK` tells more, `samlgate explain codes` lists the codes of Entra.\n");
+        out.push_str("\n`samlgate explain CHECK` tells more, `samlgate explain codes` lists the codes of Entra, `samlgate explain alerts` the alerts.\n");
         out
     }
 
@@ -99,6 +105,26 @@ impl Page<'_> {
             format!("{id} = \"reject\" (its warnings fail); it cannot be relaxed")
         };
         out.push_str(&self.part("[policy]", &settings));
+        out
+    }
+
+    fn alerts(&self) -> String {
+        let mut out = String::new();
+        for alert in &ALERTS {
+            let name = self.strong(&format!("{:29}", alert.name));
+            out.push_str(&format!("{name}{}\n", wrap(alert.title, 29, self.terminal.width)));
+        }
+        out
+    }
+
+    fn alert(&self, alert: &Alert) -> String {
+        let Alert { name, title, fires, means, steps } = alert;
+        let mut out = format!("{}: {title}\n\n", self.strong(name));
+        out.push_str(&self.part("fires", fires));
+        out.push_str(&self.part("means", means));
+        for (index, step) in steps.iter().enumerate() {
+            out.push_str(&self.part(if index == 0 { "do" } else { "" }, step));
+        }
         out
     }
 

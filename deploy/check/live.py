@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""Prometheus and Alertmanager watch a running samlgate: metrics, every query, alerts that fire and end.
+
+    live.py path/to/samlgate
+
+Broken sign-ins are posted through `samlgate demo`; the alerts must come to a webhook at the receivers that the example of Alertmanager's
+configuration names, and end. Every query of the dashboard must have an answer, and so must every selector of the rules.
+The rules are run as they are but for their times: `for` is a second, and a quarter of an hour is 20 seconds.
+"""
+
+import http.client
+import json
+import re
+import ssl
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from services import Program, Prometheus, Webhook, alertmanager, get, until
+
+DEPLOY = Path(__file__).resolve().parent.parent
+HOST = "login.microsoftonline.com"
+
+# What is planted, and how often: each count is what the rule asks for.
+# The fast clock comes last: the clock is known by the last assertion.
+FAULTS = {"unregistered_key": 1, "altered": 1, "wrong_issuer": 1, "unknown_user": 3, "wrong_audience": 3, "not_yet_valid": 1}
+EXPECTED = {
+    "SamlgateSigningKeyUnknown": "on-call",
+    "SamlgateSignatureInvalid": None,  # told to nobody while the key is unknown
+    "SamlgateIssuerUnknown": "chat",
+    "SamlgateUserUnknown": "chat",
+    "SamlgateCheckFailing": None,
+    "SamlgateSignInsRejected": None,
+    "SamlgateAssertionReplayed": "chat",
+    "SamlgateIdpClockOff": "on-call",
+    "SamlgateCertificateExpired": "chat",  # the demo has a next certificate that has ended
+}
+# Selectors of rules that find nothing where nothing is wrong.
+EMPTY = {
+    "samlgate:predictions_missed:total": "nothing was predicted wrongly",
+    "samlgate:config_reload_failed:timestamp_seconds": "no reload has failed",
+}
+
+
+def shortened(text):
+    """Rules whose alerts need not be waited for."""
+    text = re.sub(r"^(\s+for:) .*$", r"\1 1s", text, flags=re.MULTILINE)
+    return text.replace("[15m]", "[20s]").replace("offset 15m", "offset 20s")
+
+
+def configure(folder, admin, webhook):
+    """Writes the configurations, and starts Alertmanager and Prometheus."""
+    text = (DEPLOY / "prometheus/alertmanager.yml").read_text()
+    text = text.replace("127.0.0.1:9095", f"127.0.0.1:{webhook.port}").replace("group_wait: 30s", "group_wait: 1s")
+    (folder / "alertmanager.yml").write_text(text.replace("group_interval: 5m", "group_interval: 1s"))
+    manager, address = alertmanager(folder, folder / "alertmanager.yml")
+    yield manager
+
+    (folder / "rules").mkdir()
+    for rules in (DEPLOY / "prometheus/rules").glob("*.yml"):
+        (folder / "rules" / rules.name).write_text(shortened(rules.read_text()))
+    text = (DEPLOY / "prometheus/prometheus.yml").read_text()
+    text = text.replace("127.0.0.1:9093", address).replace("127.0.0.1:9464", admin).replace(": 15s", ": 1s")
+    (folder / "prometheus.yml").write_text(text)
+    yield Prometheus(folder, folder / "prometheus.yml")
+
+
+def post(proxy, body):
+    """One sign-in through the proxy; its certificate is of a CA that the demo made for itself."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    address, port = proxy.split(":")
+    connection = http.client.HTTPSConnection(address, int(port), timeout=20, context=context)
+    headers = {"Host": HOST, "Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", "/login.srf", body, headers)
+    answer = connection.getresponse()
+    answer.read()
+    if answer.status != 200:
+        raise SystemExit(f"live: the proxy answered {answer.status}")
+    connection.close()
+
+
+def plant(proxy, idp):
+    twice = get(f"http://{idp}/form?fault=sound")
+    post(proxy, twice)
+    post(proxy, twice)
+    for fault, times in FAULTS.items():
+        for _ in range(times):
+            post(proxy, get(f"http://{idp}/form?fault={fault}"))
+
+
+def targets():
+    """Every query of the dashboard, with the panel that it is of."""
+    dashboard = json.loads((DEPLOY / "grafana/samlgate.json").read_text())
+    ids, names = set(), {"datasource"}
+    for panel in dashboard["panels"]:
+        if panel["id"] in ids or panel["gridPos"]["x"] + panel["gridPos"]["w"] > 24:
+            raise SystemExit(f"live: the panel {panel['title']} has another's id, or stands outside")
+        ids.add(panel["id"])
+        for target in panel.get("targets", []):
+            yield panel["title"], target["expr"]
+    for variable in dashboard["templating"]["list"]:
+        names.add(variable["name"])
+        if asked := re.fullmatch(r"label_values\((.+), (\w+)\)", variable.get("definition", "")):
+            yield f"variable {variable['name']}", f"group by ({asked[2]}) ({asked[1]})"
+    if unknown := set(re.findall(r"\$\{?(\w+)", json.dumps(dashboard))) - names - {"__all", "__rate_interval", "__range"}:
+        raise SystemExit(f"live: the dashboard has no variable {unknown}")
+
+
+def filled(expression):
+    """With the variables as Grafana fills them in when all is chosen."""
+    for name, value in {"__rate_interval": "60s", "__range": "5m", "job": ".*", "instance": ".*", "federation": ".*"}.items():
+        expression = expression.replace(f"${name}", value)
+    return expression
+
+
+SELECTOR = re.compile(r"\b((?:samlgate|job|job_federation|job_federation_check)[:_][a-z0-9_:]+|up|process_\w+)(\{[^}]*\})?")
+
+
+def rules():
+    for path in sorted((DEPLOY / "prometheus/rules").glob("*.yml")):
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            yield from group["rules"]
+
+
+def check_queries(prometheus):
+    """Every query of the dashboard, every rule, every selector of the rules."""
+    asked = 0
+    empty = []
+    for panel, expression in targets():
+        asked += 1
+        if not prometheus.query(filled(expression)):
+            empty.append(f"{panel}: {expression}")
+    for rule in rules():
+        prometheus.query(rule["expr"])
+        for name, matchers in SELECTOR.findall(re.sub(r"#.*", "", rule["expr"])):
+            asked += 1
+            if name + matchers not in EMPTY and not prometheus.query(name + matchers):
+                empty.append(f"{rule.get('alert') or rule['record']}: {name}{matchers}")
+    if empty:
+        raise SystemExit("live: no data for\n  " + "\n  ".join(empty))
+    return asked
+
+
+def check_annotations(alert):
+    for name, text in alert["annotations"].items():
+        if not text or "<no value>" in text or "error" in text or "%!" in text:
+            raise SystemExit(f"live: {alert['labels']['alertname']}: {name}: {text}")
+
+
+def main(samlgate, folder, started):
+    demo = Program(samlgate, "demo")
+    started.append(demo)
+    admin = demo.says(r"metrics +http://([^/]+)/metrics")
+    proxy = demo.says(r"--connect-to \S+:443:(\S+)")
+    idp = demo.says(r"curl -s 'http://([^/]+)/form")
+    webhook = Webhook()
+    running = configure(folder, admin, webhook)
+    started.append(next(running))
+    prometheus = next(running)
+    started.append(prometheus.program)
+
+    lint = subprocess.run(["promtool", "check", "metrics"], input=get(f"http://{admin}/metrics"), capture_output=True, check=False)
+    if lint.returncode or lint.stdout or lint.stderr:
+        raise SystemExit(f"live: promtool check metrics: {(lint.stdout + lint.stderr).decode()}")
+    print("live: promtool check metrics finds nothing to complain of")
+
+    until("two scrapes", lambda: prometheus.query('count_over_time(up{job="samlgate"}[1m]) >= 2'))
+    plant(proxy, idp)
+    until("all alerts", lambda: not (EXPECTED.keys() - prometheus.firing().keys()), lambda: EXPECTED.keys() - prometheus.firing().keys())
+    firing = prometheus.firing()
+    if more := firing.keys() - EXPECTED.keys():
+        raise SystemExit(f"live: nobody asked for {sorted(more)}")
+    for alert, receiver in EXPECTED.items():
+        check_annotations(firing[alert])
+        if receiver:
+            webhook.told(receiver, alert, "firing")
+    print(f"live: {len(firing)} alerts fire, and came to who is to be told")
+
+    print(f"live: {check_queries(prometheus)} queries have data")
+
+    webhook.told("on-call", "SamlgateSigningKeyUnknown", "resolved")
+    print("live: SamlgateSigningKeyUnknown ended, and that was told")
+
+    demo.end()
+    check_annotations(webhook.told("on-call", "SamlgateDown", "firing"))
+    print("live: without samlgate SamlgateDown fires")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    programs = []
+    with tempfile.TemporaryDirectory() as temporary:
+        try:
+            main(sys.argv[1], Path(temporary), programs)
+        finally:
+            for one in reversed(programs):
+                one.end()
