@@ -28,6 +28,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use jiff::Timestamp;
+use rustix::process::{Pid, Signal};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::net::{TcpListener, TcpStream};
@@ -160,6 +161,15 @@ struct Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // whoever has workers of its own takes them along only when it is asked
+        let asked = Pid::from_child(&self.child);
+        rustix::process::kill_process(asked, Signal::TERM).ok();
+        for _ in 0..50 {
+            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         self.child.kill().ok();
         self.child.wait().ok();
     }
