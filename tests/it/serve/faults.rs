@@ -165,11 +165,14 @@ async fn an_upstream_that_resets_the_connection_is_a_502_or_a_cut_answer() {
     let metrics = at_once.metrics.render().unwrap();
     assert!(at_once.counted("samlgate_upstream_errors_total{reason=\"broken\"} 1"), "{metrics}");
 
-    // the reset may overtake what was said before it
+    // the reset may overtake what was said before it, at the proxy or on the way out of it
     let midway = resetting(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc").await;
     let midway = Gate::before(midway, Mode::Observe, 1024, Bounds::default()).await;
     let answer = midway.ask(&(post("Content-Length: 3\r\n") + "a=b")).await;
-    assert!(answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.1 502 "), "{answer}");
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.1 502 "),
+        "{answer}"
+    );
     midway.until("samlgate_upstream_errors_total{reason=\"broken\"} 1").await;
 }
 
