@@ -6,7 +6,7 @@ use hyper::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
-use super::Settings;
+use super::{Settings, route};
 
 /// The port at which browsers look for the intercepted hosts.
 const HTTPS: u16 = 443;
@@ -78,9 +78,8 @@ pub(super) enum Leads {
 pub(super) enum Refusal {
     NotConnect,
     PlainHttp,
-    HostMissing,
-    HostDoubled,
-    HostMismatch,
+    /// As any request would be refused.
+    Host(route::Refusal),
     Body,
     NotListed,
 }
@@ -90,7 +89,8 @@ impl Refusal {
         match self {
             Self::NotConnect => StatusCode::METHOD_NOT_ALLOWED,
             Self::PlainHttp | Self::NotListed => StatusCode::FORBIDDEN,
-            _ => StatusCode::BAD_REQUEST,
+            Self::Host(refusal) => refusal.status(),
+            Self::Body => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -98,9 +98,7 @@ impl Refusal {
         match self {
             Self::NotConnect => "This is a proxy: it takes CONNECT, and nothing else.",
             Self::PlainHttp => "This proxy takes CONNECT alone, and forwards no request that it could read on its way.",
-            Self::HostMissing => "The request names no host.",
-            Self::HostDoubled => "The request names more than one host.",
-            Self::HostMismatch => "The Host of the request is not the host of its target.",
+            Self::Host(refusal) => refusal.sentence(),
             Self::Body => "A CONNECT has no body.",
             Self::NotListed => {
                 "This proxy opens no way to there: it knows the hosts of `[intercept]`, at port 443, and what `tunnel` lists."
@@ -122,9 +120,9 @@ pub(super) fn leads(settings: &Settings, request: &Parts) -> Result<Leads, Refus
         return Err(if uri.scheme().is_some() { Refusal::PlainHttp } else { Refusal::NotConnect });
     }
     let mut hosts = request.headers.get_all(HOST).iter();
-    let host = hosts.next().ok_or(Refusal::HostMissing)?;
+    let host = hosts.next().ok_or(Refusal::Host(route::Refusal::HostMissing))?;
     if hosts.next().is_some() {
-        return Err(Refusal::HostDoubled);
+        return Err(Refusal::Host(route::Refusal::HostDoubled));
     }
     let is_empty = |length: &hyper::header::HeaderValue| length.as_bytes() == b"0";
     if request.headers.contains_key(TRANSFER_ENCODING) || !request.headers.get_all(CONTENT_LENGTH).iter().all(is_empty)
@@ -149,7 +147,7 @@ pub(super) fn leads(settings: &Settings, request: &Parts) -> Result<Leads, Refus
         let there = settings.tunnels.iter().find(|there| is(&there.authority));
         Leads::There(there.ok_or(Refusal::NotListed)?.clone())
     };
-    if names(target) { Ok(found) } else { Err(Refusal::HostMismatch) }
+    if names(target) { Ok(found) } else { Err(Refusal::Host(route::Refusal::HostMismatch)) }
 }
 
 #[cfg(test)]
