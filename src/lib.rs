@@ -65,7 +65,9 @@
 //! | 2 | `xml` | pure | one strict parser, its tree, canonical forms |
 //! | 1 | `verdict` | pure | the vocabulary of reports |
 //! | 0 | `cause` | pure | an error and everything beneath it |
+//! | 0 | `door` | | the door of a small listener |
 //! | 0 | `file_text` | pure | the text of an operator's file, in the encodings of PowerShell |
+//! | 0 | `html` | pure | text in HTML, as text |
 //! | 0 | `limits` | pure | every bound on a posted message |
 //! | 0 | `personal` | pure | text about a person, hidden unless asked for by name |
 //!
@@ -80,9 +82,11 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+mod door;
 pub mod drive;
 pub mod dsig;
 pub mod file_text;
+mod html;
 pub mod inspect;
 pub mod lab;
 pub mod limits;

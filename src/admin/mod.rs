@@ -17,8 +17,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
+use crate::door;
 use crate::observe::{Metrics, Recent};
 use guard::Ends;
 
@@ -58,34 +59,14 @@ impl std::fmt::Debug for Explicit {
 }
 
 /// Serves until `stop` turns true.
-pub async fn serve(listener: TcpListener, shown: Shown, mut stop: watch::Receiver<bool>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let accepted = async {
-            let room = Arc::clone(&room).acquire_owned().await;
-            (room, listener.accept().await)
-        };
-        let (room, stream) = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            accepted = accepted => accepted,
-        };
-        let Ok((stream, peer)) = stream else {
-            // out of descriptors, most likely: asking again at once would burn a core
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
-        };
-        // a connection that is gone already
-        let Ok(bound) = stream.local_addr() else { continue };
-        let (shown, stop) = (shown.clone(), stop.clone());
-        let ends = Ends { own: bound.ip().to_canonical(), peer: peer.ip().to_canonical() };
-        tokio::spawn(async move {
-            connection(stream, ends, shown, stop).await;
-            drop(room);
-        });
-    }
+pub async fn serve(listener: TcpListener, shown: Shown, stop: watch::Receiver<bool>) {
+    door::serve(listener, CONNECTIONS, stop, |stream| connection(stream, shown.clone())).await;
 }
 
-async fn connection(stream: TcpStream, ends: Ends, shown: Shown, mut stop: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, shown: Shown) {
+    // a connection that is gone already
+    let (Ok(bound), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return };
+    let ends = Ends { own: bound.ip().to_canonical(), peer: peer.ip().to_canonical() };
     let service = service_fn(move |request: Request<Incoming>| {
         let shown = shown.clone();
         async move { Ok::<_, Infallible>(routes::answer(request, ends, &shown).await) }
@@ -94,9 +75,6 @@ async fn connection(stream: TcpStream, ends: Ends, shown: Shown, mut stop: watch
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .serve_connection(TokioIo::new(stream), service);
-    tokio::select! {
-        // what breaks here is the connection of somebody who looks on
-        _ = tokio::time::timeout(LIFE, connection) => {}
-        _ = stop.wait_for(|stop| *stop) => {}
-    }
+    // what breaks here is the connection of somebody who looks on
+    let _ = tokio::time::timeout(LIFE, connection).await;
 }

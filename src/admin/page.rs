@@ -8,6 +8,7 @@ use hyper::header::HeaderValue;
 use jiff::Timestamp;
 
 use super::Shown;
+use crate::html::Escaped;
 use crate::observe::{Failing, KnownFederation, RecentVerdict, Setup};
 
 const SECONDS_A_DAY: i64 = 86_400;
@@ -38,22 +39,6 @@ pub(super) fn policy() -> HeaderValue {
     });
     // without the hash the page is plain and no less safe
     POLICY.clone().unwrap_or(HeaderValue::from_static("default-src 'none'"))
-}
-
-/// Text in HTML, as text.
-struct Escaped<'a>(&'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|character| match character {
-            '&' => f.write_str("&amp;"),
-            '<' => f.write_str("&lt;"),
-            '>' => f.write_str("&gt;"),
-            '"' => f.write_str("&quot;"),
-            '\'' => f.write_str("&#39;"),
-            other => f.write_char(other),
-        })
-    }
 }
 
 /// The page.

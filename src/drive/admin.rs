@@ -12,8 +12,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::door;
 
 /// Connections at one time.
 const CONNECTIONS: usize = 16;
@@ -51,28 +53,21 @@ impl Shown {
 pub(super) async fn serve(address: SocketAddr, shown: Shown) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let (running, stop) = watch::channel(false);
     tokio::spawn(async move {
-        // a semaphore that nobody closes
-        while let Ok(room) = Arc::clone(&room).acquire_owned().await {
-            let Ok((stream, _)) = listener.accept().await else {
-                // out of descriptors, most likely: asking again at once would burn a core
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            };
-            let shown = shown.clone();
-            tokio::spawn(async move {
-                let service = service_fn(move |request| {
-                    let answer = shown.answer(&request);
-                    async move { Ok::<_, Infallible>(answer) }
-                });
-                let mut builder = http1::Builder::new();
-                builder.timer(TokioTimer::new());
-                // what breaks here is the connection of somebody who looks on
-                let _ = tokio::time::timeout(LIFE, builder.serve_connection(TokioIo::new(stream), service)).await;
-                drop(room);
-            });
-        }
+        door::serve(listener, CONNECTIONS, stop, |stream| connection(stream, shown.clone())).await;
+        drop(running);
     });
     Ok(address)
+}
+
+async fn connection(stream: TcpStream, shown: Shown) {
+    let service = service_fn(move |request| {
+        let answer = shown.answer(&request);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new());
+    // what breaks here is the connection of somebody who looks on
+    let _ = tokio::time::timeout(LIFE, builder.serve_connection(TokioIo::new(stream), service)).await;
 }

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::page::unescaped;
+use crate::html::unescaped;
 
 /// Bytes of a page.
 const PAGE: usize = 4 * 1024 * 1024;

@@ -5,8 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::{Method, StatusCode};
 use jiff::Timestamp;
 
-use super::page::{Asked, Page, escaped};
+use super::page::{Asked, Page};
 use super::server::End;
+use crate::html::Escaped;
 use crate::limits::Limits;
 use crate::mint::{Errand, Fault, Minted, Minter};
 use crate::saml::PROTOCOL;
@@ -61,7 +62,7 @@ impl Idp {
     /// Every kind of sign-in, to be chosen from. What Entra asked goes along.
     fn choice(&self, request: &str, relay_state: &str) -> Page {
         let users: String =
-            self.users.iter().map(|user| format!("<option>{}</option>\n", escaped(user.expose()))).collect();
+            self.users.iter().map(|user| format!("<option>{}</option>\n", Escaped(user.expose()))).collect();
         let users = match users.as_str() {
             "" => String::new(),
             users => format!(
@@ -69,12 +70,12 @@ impl Idp {
             ),
         };
         let button = |word: &str, story: &str| {
-            format!("<li><button name=\"fault\" value=\"{word}\">{word}</button> {}\n", escaped(story))
+            format!("<li><button name=\"fault\" value=\"{word}\">{word}</button> {}\n", Escaped(story))
         };
         let faults: String = Fault::ALL.into_iter().map(|fault| button(fault.as_str(), fault.story())).collect();
         let hidden = |name: &str, value: &str| match value {
             "" => String::new(),
-            value => format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">\n", escaped(value)),
+            value => format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">\n", Escaped(value)),
         };
         let html = format!(
             "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>A fake identity provider</title></head><body>\n\
@@ -116,7 +117,7 @@ impl Idp {
 }
 
 fn bad(cause: &str) -> Page {
-    let html = format!("<!DOCTYPE html><title>Not possible</title><p>{}\n", escaped(cause));
+    let html = format!("<!DOCTYPE html><title>Not possible</title><p>{}\n", Escaped(cause));
     Page::new(StatusCode::BAD_REQUEST, html)
 }
 

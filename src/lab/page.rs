@@ -3,6 +3,8 @@
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
 
+use crate::html::Escaped;
+
 /// A request, its body read.
 #[derive(Debug)]
 pub struct Asked {
@@ -103,15 +105,15 @@ impl Page {
         let inputs: String = fields
             .iter()
             .map(|(name, value)| {
-                format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">\n", escaped(name), escaped(value))
+                format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">\n", Escaped(name), Escaped(value))
             })
             .collect();
         let html = format!(
             "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>{}</title></head>\n\
              <body onload=\"document.forms[0].submit()\">\n<form method=\"POST\" action=\"{}\">\n{inputs}\
              <noscript><button>Continue</button></noscript>\n</form></body></html>\n",
-            escaped(title),
-            escaped(to)
+            Escaped(title),
+            Escaped(to)
         );
         Self::new(StatusCode::OK, html)
     }
@@ -119,15 +121,4 @@ impl Page {
     pub(super) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "<!DOCTYPE html><title>Not found</title><p>Nothing is here.\n".to_owned())
     }
-}
-
-/// The text that [`escaped`] was given.
-pub(super) fn unescaped(html: &str) -> String {
-    let text = html.replace("&#39;", "'").replace("&quot;", "\"").replace("&gt;", ">").replace("&lt;", "<");
-    text.replace("&amp;", "&")
-}
-
-/// Text that is no markup.
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }

@@ -17,11 +17,12 @@ use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::cut::Cut;
 use super::page::{Asked, Page};
+use crate::door;
 
 /// A body, or the beginning of one.
 type Told = Either<Full<Bytes>, Cut>;
@@ -44,33 +45,10 @@ pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     end: Arc<dyn End>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
     let acceptor = tls.map(TlsAcceptor::from);
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let accepted = async {
-            let room = Arc::clone(&room).acquire_owned().await;
-            (room, listener.accept().await)
-        };
-        let (room, stream) = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            accepted = accepted => accepted,
-        };
-        let Ok((stream, _)) = stream else {
-            // out of descriptors, most likely: asking again at once would burn a core
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
-        };
-        let (acceptor, end, mut stop) = (acceptor.clone(), Arc::clone(&end), stop.clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = connection(stream, acceptor, end) => {}
-                _ = stop.wait_for(|stop| *stop) => {}
-            }
-            drop(room);
-        });
-    }
+    door::serve(listener, CONNECTIONS, stop, |stream| connection(stream, acceptor.clone(), Arc::clone(&end))).await;
 }
 
 async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, end: Arc<dyn End>) {

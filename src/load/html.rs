@@ -1,6 +1,7 @@
 //! The report as one page that needs nothing else and runs nothing: text is escaped, and the page forbids itself scripts.
 
 use super::{Latencies, Report, Totals, chart, compare};
+use crate::html::Escaped;
 
 const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
@@ -54,15 +55,15 @@ fn heading(report: &Report) -> String {
         "<h1>Sign-in load</h1>\n<p class=\"faint\">{} · {} · {:.1} s</p>\n\
          <p class=\"verdict {class}\">{false_accepts} false accepts, {false_rejects} false rejects</p>\n\
          <p>{sent} sign-ins: {as_expected} as expected, {wrong_codes} by another code, {unclear} unclear, {errors} errors.</p>\n",
-        escaped(&report.target),
-        escaped(&report.begun),
+        Escaped(&report.target),
+        Escaped(&report.begun),
         report.seconds
     );
     for held in report.thresholds.iter().filter(|held| held.failed) {
-        out.push_str(&format!("<p class=\"bad\">failed: {} (got {})</p>\n", escaped(&held.fail_if), held.value));
+        out.push_str(&format!("<p class=\"bad\">failed: {} (got {})</p>\n", Escaped(&held.fail_if), held.value));
     }
     for limit in &report.limits {
-        out.push_str(&format!("<p class=\"bad\">{}</p>\n", escaped(limit)));
+        out.push_str(&format!("<p class=\"bad\">{}</p>\n", Escaped(limit)));
     }
     out
 }
@@ -140,7 +141,7 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         Some(name) if name.starts_with('#') => " class=\"n\"",
         _ => "",
     };
-    let cell = |tag: &str, (index, text): (usize, &str)| format!("<{tag}{}>{}</{tag}>", class(index), escaped(text));
+    let cell = |tag: &str, (index, text): (usize, &str)| format!("<{tag}{}>{}</{tag}>", class(index), Escaped(text));
     let names = head.iter().map(|name| name.trim_start_matches('#')).enumerate();
     let mut out = format!("<table>\n<tr>{}</tr>\n", names.map(|name| cell("th", name)).collect::<String>());
     for row in rows {
@@ -152,11 +153,6 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 fn millis(micros: u64) -> String {
     format!("{:.3} ms", micros as f64 / 1e3)
-}
-
-/// Text that is no markup.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 #[cfg(test)]
