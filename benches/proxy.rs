@@ -6,18 +6,18 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "benchmark")]
 
+mod contestants;
 #[expect(dead_code, reason = "what the other benchmarks need of it")]
 mod documents;
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use contestants::{Arguments, Part, Process, free, median, on, part, play};
 use documents::{ISSUER, Key, USERS, Wish, form, response, user};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -28,7 +28,6 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use jiff::Timestamp;
-use rustix::process::{Pid, Signal};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::net::{TcpListener, TcpStream};
@@ -43,46 +42,19 @@ const CONNECTIONS: usize = 16;
 const PACE: u32 = 2_000;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let has = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
-    let after = |wanted: &str| {
-        let at = arguments.iter().position(|argument| argument == wanted)?;
-        arguments.get(at + 1).map(String::as_str)
-    };
-    if !has("--role")
-        && !has("--core")
-        && let Some([load, contestant]) = cores()
-    {
-        let mut again = on(Some(&load), &std::env::current_exe().unwrap());
-        again.args(&arguments[1..]).args(["--core", &contestant]);
-        return assert!(again.status().unwrap().success());
-    }
+    let Some(part) = part() else { return };
     // as many workers as cores, like the contestants
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    if let Some(at) = arguments.iter().position(|argument| argument == "--role") {
-        return runtime.block_on(role(&arguments[at + 1], arguments.get(at + 2..).unwrap_or_default()));
-    }
-    // without `--bench` this is a test that everything runs
-    let (rounds, turn) = match (has("--bench"), has("--quick")) {
-        (true, false) => (40, Duration::from_millis(500)),
-        (true, true) => (10, Duration::from_millis(300)),
-        _ => (1, Duration::from_millis(100)),
-    };
-    runtime.block_on(compare(rounds, turn, after("--only"), after("--beside"), after("--core")));
+    runtime.block_on(async {
+        match part {
+            Part::Compare(arguments, core) => compare(&arguments, core.as_deref()).await,
+            Part::Role(name, _) if name == "upstream" => play(upstream).await,
+            Part::Role(_, given) => play(|listener| bare(listener, given[0].clone(), given[1].clone().into())).await,
+        }
+    });
 }
 
 // --- the roles, each a process of its own ----------------------------------------------------------------------------
-
-/// Says its port, and serves until its standard input ends.
-async fn role(name: &str, arguments: &[String]) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    println!("{}", listener.local_addr().unwrap().port());
-    match name {
-        "upstream" => _ = tokio::spawn(upstream(listener)),
-        _ => _ = tokio::spawn(bare(listener, arguments[0].clone(), Path::new(&arguments[1]).to_owned())),
-    }
-    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.unwrap().unwrap();
-}
 
 async fn upstream(listener: TcpListener) {
     let body = Bytes::from("x".repeat(2_000));
@@ -128,109 +100,6 @@ async fn bare(listener: TcpListener, upstream: String, folder: std::path::PathBu
             hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), forward).await.ok();
         });
     }
-}
-
-/// The two cores that this process may run on, as `taskset` takes them: one for the load, one for whom it is put on.
-fn cores() -> Option<[String; 2]> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
-    let number = |text: &str| text.trim().parse::<u32>().ok();
-    let mut all = list.split(',').filter_map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        Some(number(first)?..=number(last)?)
-    });
-    let mut all = all.by_ref().flatten().map(|core| core.to_string());
-    Some([all.next()?, all.next()?]).filter(|_| Path::new(TASKSET).exists())
-}
-
-const TASKSET: &str = "/usr/bin/taskset";
-
-/// The program on the core; where there is none for it alone, wherever it comes to run.
-fn on(core: Option<&str>, program: &Path) -> Command {
-    let Some(core) = core else { return Command::new(program) };
-    let mut command = Command::new(TASKSET);
-    command.args(["-c", core]).arg(program);
-    command
-}
-
-/// A process that ends with this value.
-struct Process {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // whoever has workers of its own takes them along only when it is asked
-        let asked = Pid::from_child(&self.child);
-        rustix::process::kill_process(asked, Signal::TERM).ok();
-        for _ in 0..50 {
-            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-impl Process {
-    fn role(name: &str, core: Option<&str>, arguments: &[&str]) -> Self {
-        let mut child = on(core, &std::env::current_exe().unwrap())
-            .args(["--role", name])
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { child, address: (Ipv4Addr::LOCALHOST, line.trim().parse().unwrap()).into() }
-    }
-
-    /// A program that listens on a port that it is told.
-    async fn program(command: &mut Command, address: SocketAddr) -> Self {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let process = Self { child, address };
-        for _ in 0..500 {
-            if TcpStream::connect(address).await.is_ok() {
-                return process;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic_with(&format!("{command:?} does not listen"))
-    }
-
-    /// Processor time of the process and of its children so far, in microseconds.
-    fn cpu(&self) -> f64 {
-        let root = self.child.id();
-        let of = |pid: u32| -> Option<(u32, f64)> {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-            let ticks: f64 = fields[11].parse::<f64>().ok()? + fields[12].parse::<f64>().ok()?;
-            Some((fields[1].parse().ok()?, ticks * 10_000.0))
-        };
-        let pids =
-            std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        pids.filter_map(|pid| of(pid).filter(|(parent, _)| pid == root || *parent == root)).map(|(_, cpu)| cpu).sum()
-    }
-
-    /// Resident memory in MB.
-    fn resident(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.split_ascii_whitespace().next().unwrap().parse::<f64>().unwrap() / 1024.0
-    }
-}
-
-#[expect(clippy::panic, reason = "benchmark")]
-fn panic_with(text: &str) -> ! {
-    panic!("{text}")
-}
-
-fn free() -> SocketAddr {
-    StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
 // --- the load --------------------------------------------------------------------------------------------------------
@@ -322,7 +191,9 @@ impl Connections {
 const GOALS: &str = "must: judging - not judging <= 75 µs, judging <= 2.4 x bare, not judging <= 1.15 x bare and <= 1.3 x nginx, \
     p99 of others while judging <= 2 x without (reach for 55 µs, 2.0, 1.05, 1.15)";
 
-async fn compare(rounds: usize, turn: Duration, only: Option<&str>, beside: Option<&str>, core: Option<&str>) {
+async fn compare(arguments: &Arguments, core: Option<&str>) {
+    let (rounds, turn) = arguments.rounds();
+    let (only, beside) = (arguments.after("--only"), arguments.after("--beside"));
     let folder = tempfile::tempdir().unwrap();
     let tls = certificate(folder.path());
     let upstream = Process::role("upstream", None, &[]);
@@ -410,11 +281,6 @@ async fn compare(rounds: usize, turn: Duration, only: Option<&str>, beside: Opti
     );
     println!("resident: {:.1} MB", samlgate.resident());
     println!("\n{GOALS}");
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_unstable_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }
 
 /// Writes the certificate that all listeners have; gives back a client that trusts it.
