@@ -16,6 +16,8 @@ mod process;
 mod published;
 mod reload;
 mod shared;
+#[cfg(target_os = "linux")]
+mod supervisor;
 mod tunnel;
 mod upstream;
 mod wire;
