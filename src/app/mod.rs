@@ -48,6 +48,8 @@ use crate::observe::{self, Metrics, Recent, Vocabulary};
 use crate::proxy::{Bounds, Connect, Inspector, Proxy, Reverse};
 use crate::replay::Remembered;
 use crate::source::{self, Pace};
+use crate::trace;
+use crate::trust;
 
 /// What is being answered when a signal comes has so long to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -73,6 +75,7 @@ pub fn serve(path: &Path) -> Result<(), AppError> {
         let published = Published::without_users(path, bounds).await;
         let config = Config::load_with(path, published.documents())?;
         observe::install(config.log.level, config.log.format);
+        let traces = trace::begin(|| trust::client(&[]).or_else(|_| trust::nobody()));
         let mut signals = Signals::new().map_err(AppError::Runtime)?;
         let supervisor = Supervisor::of_environment();
         let mut running = start(config).await?;
@@ -86,8 +89,15 @@ pub fn serve(path: &Path) -> Result<(), AppError> {
         let stopping = format!("stopping: what is being answered has {} s to end", GRACE.as_secs());
         tracing::info!("{stopping}");
         supervisor.stopping(&stopping).await;
+        let deadline = Instant::now() + GRACE;
+        let stopped = async {
+            running.stop(GRACE).await;
+            if let Some(traces) = traces {
+                traces.flush(deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS)).await;
+            }
+        };
         tokio::select! {
-            () = running.stop(GRACE) => {}
+            () = stopped => {}
             () = signals.stop() => tracing::warn!("stopping at once: a second signal came"),
         }
         Ok(())

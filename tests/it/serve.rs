@@ -18,6 +18,8 @@ mod reload;
 mod shared;
 #[cfg(target_os = "linux")]
 mod supervisor;
+#[cfg(unix)]
+mod traces;
 mod tunnel;
 mod upstream;
 mod wire;
