@@ -56,6 +56,7 @@
 //! | 7 | `capture` | | verdicts and answers as lines of a file |
 //! | 7 | `replay` | | what was seen before: used assertions, requests that passed |
 //! | 7 | `observe` | | events: each is a log line and its metrics |
+//! | 7 | `trace` | | spans for a collector of OpenTelemetry; empty without the feature `otlp` |
 //! | 6 | `doctor` | pure | pre-flight: what Entra holds compared with what the identity provider publishes |
 //! | 6 | `check` | pure | the checks, and the policy that weighs them |
 //! | 5 | `answer` | pure | what the upstream answered: a code, a session, a request on its way |
@@ -101,6 +102,7 @@ pub mod replay;
 pub mod saml;
 pub mod source;
 pub mod tenant;
+pub mod trace;
 pub mod trust;
 pub mod verdict;
 pub mod xml;

@@ -12,6 +12,7 @@ mod memory;
 mod published;
 mod reload;
 mod signals;
+mod supervisor;
 mod visits;
 
 pub use demo::{Addresses, Demo, DemoError, SignedIn, Told, Visit, demo};
@@ -32,6 +33,8 @@ use memory::{CountedMemory, Shared};
 use published::Kept;
 use reload::{Reloading, Unchanging, setup, terms};
 use signals::{Signal, Signals};
+use supervisor::Supervisor;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
@@ -45,6 +48,8 @@ use crate::observe::{self, Metrics, Recent, Vocabulary};
 use crate::proxy::{Bounds, Connect, Inspector, Proxy, Reverse};
 use crate::replay::Remembered;
 use crate::source::{self, Pace};
+use crate::trace;
+use crate::trust;
 
 /// What is being answered when a signal comes has so long to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -70,15 +75,29 @@ pub fn serve(path: &Path) -> Result<(), AppError> {
         let published = Published::without_users(path, bounds).await;
         let config = Config::load_with(path, published.documents())?;
         observe::install(config.log.level, config.log.format);
+        let traces = trace::begin(|| trust::client(&[]).or_else(|_| trust::nobody()));
         let mut signals = Signals::new().map_err(AppError::Runtime)?;
+        let supervisor = Supervisor::of_environment();
         let mut running = start(config).await?;
+        running.supervisor = supervisor.clone();
         running.follow_published(path.to_owned(), LOOK, published, Pace::default(), bounds);
+        supervisor.ready(&in_force(&running.metrics)).await;
+        supervisor.keep_alive();
         while signals.next().await == Signal::Reload {
             running.reload();
         }
-        tracing::info!("stopping: what is being answered has {} s to end", GRACE.as_secs());
+        let stopping = format!("stopping: what is being answered has {} s to end", GRACE.as_secs());
+        tracing::info!("{stopping}");
+        supervisor.stopping(&stopping).await;
+        let deadline = Instant::now() + GRACE;
+        let stopped = async {
+            running.stop(GRACE).await;
+            if let Some(traces) = traces {
+                traces.flush(deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS)).await;
+            }
+        };
         tokio::select! {
-            () = running.stop(GRACE) => {}
+            () = stopped => {}
             () = signals.stop() => tracing::warn!("stopping at once: a second signal came"),
         }
         Ok(())
@@ -204,12 +223,19 @@ async fn start_all(
         files,
         asked: Arc::new(Notify::new()),
         follower: None,
+        supervisor: Supervisor::default(),
     };
     running.metrics.set_ready(true);
     let Bound { reverse, connect, admin } = addresses;
     let [reverse, connect] = [reverse, connect].map(|address| address.map(tracing::field::display));
     tracing::info!(reverse, connect, %admin, "serving");
     Ok(running)
+}
+
+/// What is in force, in one line for people.
+fn in_force(metrics: &Metrics) -> String {
+    let setup = metrics.setup();
+    format!("mode {}, federations: {}", setup.mode, setup.federations.len())
 }
 
 /// Whether `serve` can do all that the configuration asks.
@@ -252,6 +278,7 @@ pub struct Running {
     files: Vec<FileRead>,
     asked: Arc<Notify>,
     follower: Option<JoinHandle<()>>,
+    supervisor: Supervisor,
 }
 
 impl std::fmt::Debug for Running {
@@ -280,6 +307,7 @@ impl Running {
     /// Reads the configuration at `path` again when asked to, and when one of its files has changed; looks for that so often.
     pub fn follow(&mut self, path: PathBuf, every: Duration) {
         let (reloading, asked) = (Arc::clone(&self.reloading), Arc::clone(&self.asked));
+        let supervisor = self.supervisor.clone();
         let mut watch = Watch::new(self.files.clone());
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -289,16 +317,24 @@ impl Running {
                     () = asked.notified() => true,
                     _ = ticks.tick() => false,
                 };
-                let (reloading, path) = (Arc::clone(&reloading), path.clone());
+                let (reloads, path, told) = (Arc::clone(&reloading), path.clone(), supervisor.clone());
                 // files are read where nothing waits for it
                 let looked = tokio::task::spawn_blocking(move || {
                     if asked || watch.look() {
-                        watch = Watch::new(reloading.reload(&path));
+                        let runtime = Handle::current();
+                        runtime.block_on(told.reloading());
+                        let (files, result) = reloads.reload(&path);
+                        watch = Watch::new(files);
+                        let kept =
+                            if result.is_ok() { "" } else { "the last reload failed, see the log; still in force: " };
+                        runtime.block_on(told.ready(&format!("{kept}{}", in_force(&reloads.metrics))));
                     }
                     watch
                 });
                 let Ok(looked) = looked.await else {
-                    tracing::error!("the configuration is not followed any more: reading it panicked");
+                    let broken = "the configuration is not followed any more: reading it panicked";
+                    tracing::error!("{broken}");
+                    supervisor.ready(broken).await;
                     return;
                 };
                 watch = looked;

@@ -60,8 +60,9 @@ impl Unchanging {
 }
 
 impl Reloading {
-    /// Reads the file again, and what it names by URL for the first time. Says which files were read, or looked for.
-    pub(super) fn reload(self: &Arc<Self>, path: &Path) -> Vec<FileRead> {
+    /// Reads the file again, and what it names by URL for the first time. Says which files were read, or looked for, and
+    /// whether what they say is in force now.
+    pub(super) fn reload(self: &Arc<Self>, path: &Path) -> (Vec<FileRead>, Result<(), ()>) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = Wanted::of(path);
         // whoever reads files here may wait
@@ -71,7 +72,7 @@ impl Reloading {
             self.published().rest(&wanted, &self.metrics);
         }
         self.metrics.reloaded(if result.is_ok() { Reload::Ok } else { Reload::Failed });
-        files
+        (files, result)
     }
 
     /// Reads the file again with another document for what it names by this URL. Says whether that is in force now.

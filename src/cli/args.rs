@@ -81,6 +81,8 @@ pub(super) enum Command {
     Ca(CaArguments),
     /// Print a completion script for a shell
     Completions(CompletionsArguments),
+    /// Write a manual page for each command
+    Man(ManArguments),
 }
 
 /// Judge responses offline, as Entra would.
@@ -254,6 +256,15 @@ pub(super) struct CompletionsArguments {
     /// The shell
     #[arg(value_enum)]
     pub(super) shell: Shell,
+}
+
+/// Write a manual page for each command.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: samlgate man --out ~/.local/share/man/man1")]
+pub(super) struct ManArguments {
+    /// Folder to write the pages into; what is there is never overwritten
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) out: PathBuf,
 }
 
 pub(super) fn instant(text: &str) -> Result<Timestamp, String> {

@@ -28,6 +28,7 @@ mod load_live;
 mod load_merge;
 mod load_report;
 mod load_signers;
+mod man;
 mod mint;
 mod new_file;
 mod ordered;
@@ -111,6 +112,7 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Ending, Trouble> {
         Command::Lab(command) => lab::run(&command, terminal),
         Command::Ca(arguments) => ca::run(&arguments, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }
 

@@ -16,6 +16,7 @@ use super::Bounds;
 use crate::capture::{self, Capture, Receipt};
 use crate::inspect::{Effort, Inspection, MessageKind, Posted};
 use crate::observe::{Judged, Metrics, Recent};
+use crate::trace::Within;
 use crate::verdict::{CheckId, Code, Outcome};
 
 /// What judges: [`crate::inspect::Judge::inspect`], or a stand-in for a test.
@@ -89,13 +90,14 @@ impl Judging {
         inspector: Inspector,
         body: Bytes,
         request_id: HeaderValue,
+        within: Within,
     ) -> impl Future<Output = Decision> + Send + 'static {
         let waiting = self.waiting();
         async move {
             let (judging, id) = (Arc::clone(&self), request_id.clone());
             // the work is not stopped when nobody waits for it any more: it keeps its core and is told of
             let judged = self.on_a_core(&id, body.len(), move || {
-                let decision = judging.inspect(&inspector, &body, &request_id);
+                let decision = judging.inspect(&inspector, &body, &request_id, &within);
                 drop(waiting);
                 decision
             });
@@ -167,7 +169,14 @@ impl Judging {
     }
 
     /// The receipt of the capture comes with the decision: nobody waits for the disk on a core.
-    fn inspect(&self, inspector: &Inspector, body: &[u8], request_id: &HeaderValue) -> (Decision, Option<Receipt>) {
+    fn inspect(
+        &self,
+        inspector: &Inspector,
+        body: &[u8],
+        request_id: &HeaderValue,
+        within: &Within,
+    ) -> (Decision, Option<Receipt>) {
+        let span = within.judge();
         let (now, start) = ((self.now)(), Instant::now());
         let mut inspection = inspector(Posted::Form(body), now, Effort::Verdict);
         let broken = inspection.verdict.check(CheckId::Signature).is_some_and(|check| check.outcome == Outcome::Fail);
@@ -193,6 +202,7 @@ impl Judging {
             elapsed,
         };
         event.emit(&self.metrics);
+        span.judged(event.kind, || self.metrics.domain(*federation), event.verdict);
         self.recent.judged(&event, &self.metrics, now);
         if let Some(signature) = verdict.signature.as_ref().filter(|_| kind.is_judged()) {
             self.metrics.verified(*federation, &signature.thumbprint, now);

@@ -9,6 +9,7 @@ mod ca;
 mod caught;
 mod connect;
 mod crowd;
+mod form;
 mod forward;
 mod framing;
 mod headers;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, EXPECT, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use super::body::{self, Body, Read, Relay, full};
 use super::budget::Budget;
 use super::caught::caught;
 use super::crowd::Crowd;
+use super::form::is_plain_form;
 use super::forward::{Failure, UpstreamError};
 use super::judging::{Decision, Inspector, Judging};
 use super::route::{Way, route};
@@ -26,6 +27,7 @@ use super::{Bounds, Mode, ServerCertificate, Settings, answer, headers, target};
 use crate::capture::Capture;
 use crate::observe::{InFlight, Listener, Metrics, Recent, Route, UpstreamFailure};
 use crate::replay::Remembered;
+use crate::trace::RequestSpan;
 
 /// Bytes that a body takes of the budget beside its own, and then some.
 const ONE_BODY: usize = 64 * 1024;
@@ -44,6 +46,7 @@ enum Asked {
 struct Held {
     terms: Arc<Terms>,
     in_flight: InFlight,
+    span: RequestSpan,
 }
 
 /// The proxy: what is done with each request, whatever listener it came by.
@@ -166,9 +169,11 @@ impl Proxy {
         request: Request<Incoming>,
         two_lengths: bool,
     ) -> Response<Body> {
-        let held = Held { terms: self.terms.now(), in_flight: self.metrics.in_flight(listener) };
         let (parts, body) = request.into_parts();
         let request_id = headers::request_id(&parts.headers);
+        let span = RequestSpan::begin(&parts, &request_id, listener.as_str());
+        let in_flight = self.metrics.in_flight(listener);
+        let held = Held { terms: self.terms.now(), in_flight, span: span.clone() };
         let answered = caught(self.answered(parts, body, two_lengths, held, &request_id)).await;
         let (taken, mut response) = answered.unwrap_or_else(|| {
             self.panicked();
@@ -178,6 +183,7 @@ impl Proxy {
             (Route::Refuse, answer::closing(response))
         });
         answer::mark(&mut response, request_id);
+        span.answered(taken.as_str(), response.status().as_u16());
         self.metrics.request(listener, taken, response.status().as_u16());
         response
     }
@@ -257,8 +263,8 @@ impl Proxy {
             }
             Asked::Other
         } else if enforce {
-            match Arc::clone(&self.judging).judge(Arc::clone(&terms.inspector), bytes.clone(), request_id.clone()).await
-            {
+            let (judging, inspector) = (Arc::clone(&self.judging), Arc::clone(&terms.inspector));
+            match judging.judge(inspector, bytes.clone(), request_id.clone(), held.span.within()).await {
                 Decision::NotJudged if settings.pass_unjudged => Asked::Other,
                 Decision::NotJudged => return not_judged(request_id),
                 Decision::Rejected(predicted) => return answer::rejected(predicted, request_id),
@@ -274,8 +280,8 @@ impl Proxy {
             }
         } else {
             // nobody waits for it but who compares it with the answer
-            let judge =
-                Arc::clone(&self.judging).judge(Arc::clone(&terms.inspector), bytes.clone(), request_id.clone());
+            let (judging, inspector) = (Arc::clone(&self.judging), Arc::clone(&terms.inspector));
+            let judge = judging.judge(inspector, bytes.clone(), request_id.clone(), held.span.within());
             let judged = tokio::spawn(async {
                 // first everything that can go on its way; then all that came in meanwhile, one after the other
                 tokio::task::yield_now().await;
@@ -296,7 +302,8 @@ impl Proxy {
         request_id: &HeaderValue,
     ) -> Response<Body> {
         headers::prepare_request(&mut parts.headers, host);
-        let Held { terms, in_flight } = held;
+        let Held { terms, in_flight, span } = held;
+        let upstream = span.ask(&mut parts, &terms.settings.upstream.host, terms.settings.upstream.port);
         let asked_at = Instant::now();
         let answered = terms.forward.send(parts, body).await;
         // a client that broke off says nothing about the upstream
@@ -306,6 +313,7 @@ impl Proxy {
         }
         match answered {
             Ok((response, room)) => {
+                upstream.answered(response.status().as_u16());
                 let (mut parts, body) = response.into_parts();
                 headers::strip_hop_by_hop(&mut parts.headers);
                 parts.version = Version::default();
@@ -320,7 +328,7 @@ impl Proxy {
                     metrics.upstream_failure(UpstreamFailure::Broken);
                     let id = request_id.to_str().unwrap_or_default();
                     tracing::warn!(request_id = id, error, "the upstream did not end its answer");
-                    drop((in_flight, room));
+                    drop((in_flight, room, span));
                 });
                 Response::from_parts(parts, relay.boxed_unsync())
             }
@@ -331,6 +339,7 @@ impl Proxy {
                     return broken(request_id);
                 };
                 self.metrics.upstream_failure(reason);
+                upstream.failed(reason.as_str());
                 tracing::warn!(request_id = id, reason = reason.as_str(), error, "the upstream did not answer");
                 let (status, sentence) = match reason {
                     UpstreamFailure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The upstream did not answer in time."),
@@ -379,16 +388,4 @@ fn not_judged(request_id: &HeaderValue) -> Response<Body> {
 fn with_length(mut parts: Parts, bytes: &Bytes) -> Parts {
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     parts
-}
-
-/// Whether a body is what the POST binding carries: a form, not compressed. Where several types are claimed, one is enough to
-/// be judged: the upstream may believe that one.
-fn is_plain_form(headers: &HeaderMap) -> bool {
-    let is_form = |value: &HeaderValue| {
-        let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-        essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-    };
-    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
-    headers.get_all(CONTENT_TYPE).iter().any(is_form)
-        && codings.all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
 }

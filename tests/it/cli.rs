@@ -333,6 +333,7 @@ fn every_command_has_a_help_screen_with_an_example() {
         "lab",
         "ca",
         "completions",
+        "man",
     ];
     for command in commands {
         assert!(ran.out.contains(&format!("\n  {command} ")), "{}", ran.out);
@@ -384,6 +385,48 @@ fn completions_are_made_for_every_shell() {
         assert_eq!(ran.code, 0);
         assert!(ran.out.contains("verify"), "{shell}");
     }
+}
+
+/// The names of the commands that a help screen lists.
+fn listed(help: &str) -> Vec<String> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = lines.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("man/man1");
+    let out = out.to_str().unwrap();
+    let ran = samlgate(&["man", "--out", out]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{}", ran.err);
+
+    let mut commands = vec![vec![]];
+    let mut pages = 0;
+    while let Some(words) = commands.pop() {
+        let help = samlgate(&[words.clone(), vec!["--help"]].concat());
+        let name = [vec!["samlgate"], words.clone()].concat().join("-");
+        let page = fs::read_to_string(format!("{out}/{name}.1")).unwrap();
+        let (escaped, bold) = (name.replace('-', "\\-"), name.replace('-', " "));
+        let title = format!(".TH {name} 1 \" \" \"samlgate {}\" samlgate\n", env!("CARGO_PKG_VERSION"));
+        for part in [title, format!(".SH NAME\n{escaped} \\- "), format!("\n\\fB{bold}\\fR ")] {
+            assert!(page.contains(&part), "{name} lacks {part:?}\n{page}");
+        }
+        for example in help.out.split("Example: ").skip(1) {
+            // the screen is narrower
+            let example = example.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(page.contains(&example.replace('-', "\\-")), "{name}: {example}\n{page}");
+        }
+        pages += 1;
+        for beneath in listed(&help.out) {
+            commands.push([words.clone(), vec![&*beneath.leak()]].concat());
+        }
+    }
+    assert_eq!(fs::read_dir(out).unwrap().count(), pages);
+    assert!(pages > 20, "{pages}");
+    // nothing is overwritten
+    assert_eq!(samlgate(&["man", "--out", out]).code, 2);
 }
 
 #[cfg(unix)]

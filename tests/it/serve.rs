@@ -16,6 +16,10 @@ mod process;
 mod published;
 mod reload;
 mod shared;
+#[cfg(target_os = "linux")]
+mod supervisor;
+#[cfg(unix)]
+mod traces;
 mod tunnel;
 mod upstream;
 mod wire;

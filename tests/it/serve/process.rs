@@ -25,7 +25,7 @@ pub(super) struct Process {
     pub(super) reverse: SocketAddr,
     admin: SocketAddr,
     /// Where nobody has read further than needed.
-    log: BufReader<ChildStderr>,
+    pub(super) log: BufReader<ChildStderr>,
 }
 
 impl Process {
@@ -43,7 +43,7 @@ impl Process {
     }
 
     /// The same by a command of the caller's, to which the program and its arguments are added.
-    fn run(mut command: Command, config: &Path) -> Self {
+    pub(super) fn run(mut command: Command, config: &Path) -> Self {
         let mut child = command
             .arg(assert_cmd::cargo::cargo_bin!("samlgate"))
             .args(["serve", "--config"])
@@ -79,11 +79,11 @@ impl Process {
         Pid::from_child(&self.child)
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(super) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
     }
 
-    async fn client(&self) -> Client {
+    pub(super) async fn client(&self) -> Client {
         let stream = TcpStream::connect(self.reverse).await.unwrap();
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
@@ -106,7 +106,7 @@ impl Process {
     }
 
     /// Waits for its end, and gives the code.
-    fn ended(&mut self) -> Option<i32> {
+    pub(super) fn ended(&mut self) -> Option<i32> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -119,7 +119,7 @@ impl Process {
 }
 
 /// Writes a configuration.
-fn configured(folder: &Path, settings: &str, listen: &str, upstream: SocketAddr) -> PathBuf {
+pub(super) fn configured(folder: &Path, settings: &str, listen: &str, upstream: SocketAddr) -> PathBuf {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let config = folder.join("samlgate.toml");
     let text = format!(
