@@ -62,6 +62,7 @@
 //! | 5 | `tenant` | pure | what Entra is set to expect: federations, certificates, users |
 //! | 4 | `saml` | pure | the POST binding, the response, its claims, metadata |
 //! | 3 | `dsig` | pure | XML signatures in the one shape that SAML has |
+//! | 2 | `runbook` | pure | what is known of each check, code and alert, and what to do |
 //! | 2 | `xml` | pure | one strict parser, its tree, canonical forms |
 //! | 1 | `verdict` | pure | the vocabulary of reports |
 //! | 0 | `cause` | pure | an error and everything beneath it |
@@ -98,6 +99,7 @@ pub mod observe;
 pub mod personal;
 pub mod proxy;
 pub mod replay;
+mod runbook;
 pub mod saml;
 pub mod source;
 pub mod tenant;

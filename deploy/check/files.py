@@ -10,6 +10,8 @@ import yaml
 
 DEPLOY = Path(__file__).resolve().parent.parent
 ROOT = DEPLOY.parent
+# Where the links of all alerts lead: where one label says, or to the default of the admin listener.
+RUNBOOKS = "{{ with $externalLabels.samlgate_runbooks }}{{ . }}{{ else }}http://127.0.0.1:9464/runbooks{{ end }}"
 wrong = []
 
 
@@ -26,11 +28,12 @@ def alerts():
             for rule in group["rules"]:
                 if "alert" in rule:
                     named.add((rule["alert"], rule["labels"]["severity"]))
-                    for annotation in ("summary", "description", "runbook_url"):
+                    for annotation in ("summary", "description"):
                         need(rule["annotations"].get(annotation), f"{rule['alert']} has no {annotation}")
+                    need(rule["annotations"]["runbook_url"] == f"{RUNBOOKS}/{rule['alert']}", f"{rule['alert']} leads elsewhere")
     for path in (DEPLOY / "prometheus/tests").glob("*.yml"):
         for test in yaml.safe_load(path.read_text())["tests"]:
-            for question in test["promql_expr_test"]:
+            for question in test.get("promql_expr_test", []):
                 alert = re.search(r'alertname="(\w+)"', question["expr"])[1]
                 if not question["exp_samples"]:
                     silent.add(alert)

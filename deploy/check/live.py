@@ -42,6 +42,7 @@ EXPECTED = {
 EMPTY = {
     "samlgate:predictions_missed:total": "nothing was predicted wrongly",
     "samlgate:config_reload_failed:timestamp_seconds": "no reload has failed",
+    'samlgate_certificate_last_verified_timestamp_seconds{role="next"}': "nobody signs with the next certificate",
 }
 
 
@@ -126,8 +127,17 @@ def rules():
             yield from group["rules"]
 
 
+def scaled_by():
+    """What the HorizontalPodAutoscaler asks for, as an adapter would ask: each value of a selector by itself."""
+    for metric in yaml.safe_load((DEPLOY / "kubernetes/base/hpa.yaml").read_text())["spec"]["metrics"]:
+        metric = metric["pods"]["metric"]
+        for choice in metric.get("selector", {}).get("matchExpressions", []):
+            yield from (f'{metric["name"]}{{{choice["key"]}="{value}"}}' for value in choice["values"])
+        yield metric["name"]
+
+
 def check_queries(prometheus):
-    """Every query of the dashboard, every rule, every selector of the rules."""
+    """Every query of the dashboard, every rule, every selector of the rules, and what pods are scaled by."""
     asked = 0
     empty = []
     for panel, expression in targets():
@@ -140,6 +150,10 @@ def check_queries(prometheus):
             asked += 1
             if name + matchers not in EMPTY and not prometheus.query(name + matchers):
                 empty.append(f"{rule.get('alert') or rule['record']}: {name}{matchers}")
+    for selector in scaled_by():
+        asked += 1
+        if not prometheus.query(selector):
+            empty.append(f"hpa.yaml: {selector}")
     if empty:
         raise SystemExit("live: no data for\n  " + "\n  ".join(empty))
     return asked
@@ -149,6 +163,17 @@ def check_annotations(alert):
     for name, text in alert["annotations"].items():
         if not text or "<no value>" in text or "error" in text or "%!" in text:
             raise SystemExit(f"live: {alert['labels']['alertname']}: {name}: {text}")
+
+
+def check_links(alert):
+    """The link leads to a page, which is that of the alert; so does the link to the check."""
+    annotations = alert["annotations"]
+    leads = {annotations["runbook_url"]: alert["labels"]["alertname"]}
+    if "check_url" in annotations:
+        leads[annotations["check_url"]] = alert["labels"]["check"]
+    for url, name in leads.items():
+        if f"<h1>{name}</h1>" not in get(url).decode():
+            raise SystemExit(f"live: {url} is not the page of {name}")
 
 
 def main(samlgate, folder, started):
@@ -176,9 +201,10 @@ def main(samlgate, folder, started):
         raise SystemExit(f"live: nobody asked for {sorted(more)}")
     for alert, receiver in EXPECTED.items():
         check_annotations(firing[alert])
+        check_links(firing[alert])
         if receiver:
             webhook.told(receiver, alert, "firing")
-    print(f"live: {len(firing)} alerts fire, and came to who is to be told")
+    print(f"live: {len(firing)} alerts fire, came to who is to be told, and their links lead to their pages")
 
     print(f"live: {check_queries(prometheus)} queries have data")
 

@@ -160,12 +160,22 @@ fn every_alert_has_its_section_and_names_it() {
     for text in rules() {
         for rule in text.split("- alert: ").skip(1) {
             let name = rule.lines().next().unwrap();
-            let runbook = format!("/samlgate/manual/alerts/index.html#{}\n", name.to_ascii_lowercase());
-            assert!(rule.contains(&runbook), "{name}: its runbook_url ends otherwise than {runbook}");
+            // one label says for all of them where they lead, and without it they lead to the listener's own default
+            let runbook = format!(
+                "runbook_url: \"{{{{ with $externalLabels.samlgate_runbooks }}}}{{{{ . }}}}{{{{ else }}}}http://127.0.0.1:9464/runbooks\
+                 {{{{ end }}}}/{name}\"\n"
+            );
+            assert!(rule.contains(&runbook), "{name}: its link is not {runbook}");
             alerts.insert(name.to_owned());
         }
     }
     assert_eq!(alerts, sections.into_iter().map(str::to_owned).collect());
+}
+
+#[test]
+fn the_room_for_tunnels_is_that_of_the_rules() {
+    let room = format!("samlgate_tunnels_open > 0.8 * {}\n", Bounds::default().tunnels);
+    assert!(rules().iter().any(|rules| rules.contains(&room)), "{room}");
 }
 
 #[test]
@@ -178,7 +188,8 @@ fn what_rules_and_dashboard_ask_for_is_a_metric() {
     for name in texts.iter().flat_map(|text| text.split(|letter| !is_part(letter))) {
         let Some(family) = name.strip_prefix("samlgate_") else { continue };
         let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| family.strip_suffix(end)).unwrap_or(family);
-        if !metrics.contains(&format!("| `{family}` |")) {
+        // a label, which says where links lead
+        if family != "runbooks" && !metrics.contains(&format!("| `{family}` |")) {
             unknown.insert(name);
         }
     }
