@@ -3,15 +3,13 @@
 
     live.py path/to/samlgate
 
-Broken sign-ins are posted through `samlgate demo`; the alerts must come to a webhook at the receivers that the example of Alertmanager's
-configuration names, and end. Every query of the dashboard must have an answer, and so must every selector of the rules.
+`samlgate load` plants broken sign-ins; the alerts must come to a webhook at the receivers that the example of Alertmanager's configuration
+names, and end when all is well again. Every query of the dashboard must have an answer, and so must every selector of the rules.
 The rules are run as they are but for their times: `for` is a second, and a quarter of an hour is 20 seconds.
 """
 
-import http.client
 import json
 import re
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -19,14 +17,13 @@ from pathlib import Path
 
 import yaml
 
-from services import Program, Prometheus, Webhook, alertmanager, get, until
+from services import Prometheus, Webhook, alertmanager, get, until
+from staging import Staging
 
 DEPLOY = Path(__file__).resolve().parent.parent
-HOST = "login.microsoftonline.com"
 
 # What is planted, and how often: each count is what the rule asks for.
-# The fast clock comes last: the clock is known by the last assertion.
-FAULTS = {"unregistered_key": 1, "altered": 1, "wrong_issuer": 1, "unknown_user": 3, "wrong_audience": 3, "not_yet_valid": 1}
+FAULTS = "sound=3,replayed=1,unregistered_key=1,altered=1,wrong_issuer=1,unknown_user=3,wrong_audience=3"
 EXPECTED = {
     "SamlgateSigningKeyUnknown": "on-call",
     "SamlgateSignatureInvalid": None,  # told to nobody while the key is unknown
@@ -36,8 +33,12 @@ EXPECTED = {
     "SamlgateSignInsRejected": None,
     "SamlgateAssertionReplayed": "chat",
     "SamlgateIdpClockOff": "on-call",
-    "SamlgateCertificateExpired": "chat",  # the demo has a next certificate that has ended
+    "SamlgateTunnelFailing": "chat",
+    "SamlgateConnectRefused": None,
+    "SamlgateCertificateExpired": "chat",  # the next certificate has ended
 }
+# What does not end by itself within seconds.
+LASTING = {"SamlgateCertificateExpired"}
 # Selectors of rules that find nothing where nothing is wrong.
 EMPTY = {
     "samlgate:predictions_missed:total": "nothing was predicted wrongly",
@@ -69,28 +70,19 @@ def configure(folder, admin, webhook):
     yield Prometheus(folder, folder / "prometheus.yml")
 
 
-def post(proxy, body):
-    """One sign-in through the proxy; its certificate is of a CA that the demo made for itself."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    address, port = proxy.split(":")
-    connection = http.client.HTTPSConnection(address, int(port), timeout=20, context=context)
-    headers = {"Host": HOST, "Content-Type": "application/x-www-form-urlencoded"}
-    connection.request("POST", "/login.srf", body, headers)
-    answer = connection.getresponse()
-    answer.read()
-    if answer.status != 200:
-        raise SystemExit(f"live: the proxy answered {answer.status}")
-    connection.close()
-
-
-def plant(proxy, idp):
-    twice = get(f"http://{idp}/form?fault=sound")
-    post(proxy, twice)
-    post(proxy, twice)
-    for fault, times in FAULTS.items():
+def plant(staging):
+    """What is wrong with sign-ins, and with the explicit proxy. By this seed the replayed one is not the first. The fast clock comes last: the clock is known by the last assertion."""
+    sent = sum(int(weight) for weight in re.findall(r"=(\d+)", FAULTS))
+    cases = staging.load("--seed", "7", "--mix", FAULTS, "--requests", str(sent))["cases"]
+    said = ",".join(f"{case}={told['sent']}" for case, told in cases.items())
+    if sorted(said.split(",")) != sorted(FAULTS.split(",")):
+        raise SystemExit(f"live: samlgate load sent {said}")
+    staging.load("--mix", "not_yet_valid=1", "--requests", "1")
+    wanted = {"stranger.company:443": (403, 10), "authentik.company:443": (502, 3)}
+    for place, (status, times) in wanted.items():
         for _ in range(times):
-            post(proxy, get(f"http://{idp}/form?fault={fault}"))
+            if (got := staging.asks_the_explicit_proxy_for(place)) != status:
+                raise SystemExit(f"live: {place}: the explicit proxy answers {got}")
 
 
 def targets():
@@ -177,11 +169,8 @@ def check_links(alert):
 
 
 def main(samlgate, folder, started):
-    demo = Program(samlgate, "demo")
-    started.append(demo)
-    admin = demo.says(r"metrics +http://([^/]+)/metrics")
-    proxy = demo.says(r"--connect-to \S+:443:(\S+)")
-    idp = demo.says(r"curl -s 'http://([^/]+)/form")
+    staging = Staging(samlgate, folder, started)
+    admin = staging.admin
     webhook = Webhook()
     running = configure(folder, admin, webhook)
     started.append(next(running))
@@ -194,7 +183,7 @@ def main(samlgate, folder, started):
     print("live: promtool check metrics finds nothing to complain of")
 
     until("two scrapes", lambda: prometheus.query('count_over_time(up{job="samlgate"}[1m]) >= 2'))
-    plant(proxy, idp)
+    plant(staging)
     until("all alerts", lambda: not (EXPECTED.keys() - prometheus.firing().keys()), lambda: EXPECTED.keys() - prometheus.firing().keys())
     firing = prometheus.firing()
     if more := firing.keys() - EXPECTED.keys():
@@ -208,10 +197,15 @@ def main(samlgate, folder, started):
 
     print(f"live: {check_queries(prometheus)} queries have data")
 
-    webhook.told("on-call", "SamlgateSigningKeyUnknown", "resolved")
-    print("live: SamlgateSigningKeyUnknown ended, and that was told")
+    # the next assertions are of now
+    staging.load("--requests", "3")
+    for alert in EXPECTED.keys() - LASTING:
+        if receiver := EXPECTED[alert]:
+            webhook.told(receiver, alert, "resolved")
+    until("the end of all alerts", lambda: prometheus.firing().keys() == LASTING, lambda: prometheus.firing().keys() - LASTING)
+    print("live: all is well again, the alerts ended, and that was told")
 
-    demo.end()
+    staging.proxy.end()
     check_annotations(webhook.told("on-call", "SamlgateDown", "firing"))
     print("live: without samlgate SamlgateDown fires")
 
