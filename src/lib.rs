@@ -52,7 +52,6 @@
 //! | 9 | `lab` | | the fake ends: an identity provider, and Entra by logic of its own |
 //! | 8 | `inspect` | pure | from posted bytes to a verdict: knows the order of the steps |
 //! | 8 | `mint` | pure | the mirror of it: from claims and a named fault to posted bytes |
-//! | 8 | `trust` | | by what a server is verified |
 //! | 7 | `capture` | | verdicts and answers as lines of a file |
 //! | 7 | `replay` | | what was seen before: used assertions, requests that passed |
 //! | 7 | `observe` | | events: each is a log line and its metrics |
@@ -71,6 +70,7 @@
 //! | 0 | `html` | pure | text in HTML, as text |
 //! | 0 | `limits` | pure | every bound on a posted message |
 //! | 0 | `personal` | pure | text about a person, hidden unless asked for by name |
+//! | 0 | `trust` | | by what a server is verified |
 //!
 //! The manual is the module `manual` of these pages; its text stands in `src/manual`.
 

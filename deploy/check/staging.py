@@ -28,6 +28,8 @@ tunnel = ["authentik.company:443=127.0.0.1:9"]      # where nobody is
 [upstream]
 url = "http://UPSTREAM"
 
+REPLAY
+
 [[federation]]
 domain = "domain.company"
 issuer = "https://authentik.company/application/saml/m365/metadata/"
@@ -40,16 +42,17 @@ mfa_behavior = "acceptIfMfaDoneByFederatedIdp"
 class Staging:
     """The fake Entra and, in front of it, the proxy; both are put among what was started."""
 
-    def __init__(self, samlgate, folder, started):
+    def __init__(self, samlgate, folder, started, replay=""):
         self.samlgate, self.folder = samlgate, folder
         self.configuration = folder / "samlgate.toml"
         subprocess.run([samlgate, "ca", "--out", folder, "--days", "1"], check=True, capture_output=True)
         # the fake Entra reads of it what the tenant is, and not where the proxy forwards to
-        self.configuration.write_text(CONFIGURATION.replace("UPSTREAM", "127.0.0.1:9"))
+        written = CONFIGURATION.replace("REPLAY", replay)
+        self.configuration.write_text(written.replace("UPSTREAM", "127.0.0.1:9"))
         entra = Program(samlgate, "lab", "entra", "--config", str(self.configuration), "--listen", "127.0.0.1:0")
         started.append(entra)
         self.entra = entra.says(r"http://(127\.0\.0\.1:\d+)")
-        self.configuration.write_text(CONFIGURATION.replace("UPSTREAM", self.entra))
+        self.configuration.write_text(written.replace("UPSTREAM", self.entra))
         self.proxy = Program(samlgate, "serve", "--config", str(self.configuration))
         started.append(self.proxy)
         self.reverse = self.proxy.says(r'"reverse":"([^"]+)"')
