@@ -99,6 +99,11 @@ def kubernetes():
     need(service <= kinds["Service"]["metadata"]["labels"].items(), "kubernetes: the ServiceMonitor selects no Service")
     need({port["targetPort"] for port in kinds["Service"]["spec"]["ports"]} <= ports, "kubernetes: the Service names no port")
     need(kinds["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == kinds["Deployment"]["metadata"]["name"], "kubernetes: nothing scales")
+    job = kinds["Job"]["spec"]
+    need(f"+1/{job['completions']}" in str(job["template"]["spec"]["containers"][0]["args"]), "kubernetes: more shards than pods, or fewer")
+    reports = next(volume for volume in job["template"]["spec"]["volumes"] if "persistentVolumeClaim" in volume)
+    claimed = kinds["PersistentVolumeClaim"]["metadata"]["name"]
+    need(reports["persistentVolumeClaim"]["claimName"] == claimed, "kubernetes: the Job claims no volume")
     claim = next(volume for volume in pod["spec"]["volumes"] if "configMap" in volume)
     need(claim["configMap"]["name"] == kinds["ConfigMap"]["metadata"]["name"], "kubernetes: no such ConfigMap")
 

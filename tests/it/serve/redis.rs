@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
+use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
+use samlgate::replay::{Settings, SharedStore};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -21,6 +24,8 @@ const PAUSE: Duration = Duration::from_millis(1_100);
 struct Redis {
     child: Child,
     address: SocketAddr,
+    /// What a replica was sent lies there.
+    _folder: TempDir,
 }
 
 impl Drop for Redis {
@@ -36,13 +41,15 @@ impl Redis {
     }
 
     async fn start_at(address: SocketAddr, port: &str, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let child = Command::new("redis-server")
+            .current_dir(&folder)
             .args(["--bind", "127.0.0.1", port, &address.port().to_string(), "--save", "", "--appendonly", "no"])
             .args(arguments)
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is installed (Debian: redis-server)");
-        let redis = Self { child, address };
+        let redis = Self { child, address, _folder: folder };
         let up = async {
             while TcpStream::connect(address).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -266,4 +273,38 @@ async fn by_tls_a_store_is_verified_and_asked_by_a_user_with_few_rights() {
     }
     // nor was it asked for
     assert_eq!(timely(&one, "destination_absent").await, StatusCode::OK);
+}
+
+/// What the page on scale says that an assertion takes of Redis' memory, by as many as sign in on a busy morning.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assertion_takes_as_much_of_redis_as_the_manual_says() {
+    const ASSERTIONS: u32 = 100_000;
+    let redis = Redis::start(&[]).await;
+    let used = async || -> u64 {
+        let said = redis.says("INFO memory").await;
+        said.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap().trim().parse().unwrap()
+    };
+    let url = format!("redis://{}/0", redis.address);
+    let settings = Settings { url, timeout: PATIENCE, closed: true, extra_roots: Vec::new() };
+    let store = Arc::new(SharedStore::new(&settings, None).unwrap());
+    let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+    let until = now + jiff::SignedDuration::from_mins(10);
+    let first = |number: u32| {
+        let store = Arc::clone(&store);
+        let issuer = "https://authentik.company/application/saml/m365/metadata/";
+        async move { store.first_use(issuer, &format!("_{number}"), until, now).await.unwrap() }
+    };
+    assert!(first(0).await);
+    let before = used().await;
+    for some in (1..=ASSERTIONS).collect::<Vec<_>>().chunks(1_000) {
+        let asked: tokio::task::JoinSet<bool> = some.iter().copied().map(first).collect();
+        assert!(asked.join_all().await.into_iter().all(|first| first));
+    }
+    redis.until("DBSIZE", &format!(":{}\r\n", ASSERTIONS + 1)).await;
+    let bytes = (used().await - before) / u64::from(ASSERTIONS);
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual/scale.md")).unwrap();
+    let line = page.lines().find(|line| line.starts_with("| an assertion in Redis |")).unwrap();
+    let said: u64 = line.split('|').nth(2).unwrap().trim().trim_end_matches(" B").parse().unwrap();
+    println!("{bytes} bytes an assertion; the manual says {said}");
+    assert!(said.abs_diff(bytes) * 10 <= said, "{bytes} bytes, and the manual says {said}");
 }
