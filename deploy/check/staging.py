@@ -61,11 +61,15 @@ class Staging:
 
     def load(self, *arguments):
         """A load through the proxy by one connection, one sign-in after the other; its report, in which every verdict is as it must be."""
+        return self.load_open("--closed", "--connections", "1", "--threads", "1", *arguments)
+
+    def load_open(self, *arguments):
+        """The same at a rate, by many connections."""
         report = self.folder / "load.json"
         url = "https://login.microsoftonline.com/login.srf"
         command = [self.samlgate, "load", url, "--connect-to", self.reverse, "--ca", self.folder / "ca.pem"]
-        command += ["--config", self.configuration, "--key", KEY, "--closed", "--connections", "1", "--threads", "1"]
-        done = subprocess.run([*command, "--json", report, *arguments], capture_output=True, text=True, check=False)
+        command += ["--config", self.configuration, "--key", KEY, "--json", report, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"live: samlgate load: {done.stdout[-3000:]}{done.stderr[-3000:]}")
         return json.loads(report.read_text())

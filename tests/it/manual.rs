@@ -40,6 +40,7 @@ fn every_file_and_every_test_that_the_manual_names_exists() {
         "lab",
         "load",
         "performance",
+        "scale",
     ] {
         let page = page(name);
         let is_path = |word: &&str| {
@@ -120,6 +121,48 @@ fn every_bound_has_its_line_with_its_number() {
     let lines = all.map(|(name, value)| format!("| `{name}` | {value} |"));
     let missing: Vec<String> = lines.filter(|line| !page.contains(line)).collect();
     assert!(missing.is_empty(), "src/manual/limits.md lacks\n{}\n", missing.join("\n"));
+}
+
+/// Reads `4,096`.
+fn number(text: &str) -> Option<f64> {
+    text.trim().replace(',', "").parse().ok()
+}
+
+/// What a sum comes to, from left to right.
+fn worked_out(sum: &str) -> Option<f64> {
+    let mut words = sum.split_whitespace();
+    let mut value = number(words.next()?)?;
+    while let Some(sign) = words.next() {
+        let other = number(words.next()?)?;
+        value = match sign {
+            "+" => value + other,
+            "−" => value - other,
+            "×" => value * other,
+            "÷" => value / other,
+            _ => return None,
+        };
+    }
+    Some(value)
+}
+
+#[test]
+fn the_page_on_scale_works_its_sums_out_and_knows_the_bounds() {
+    let page = page("scale");
+    let mut sums = 0;
+    for (sum, said) in quoted(&page).filter_map(|words| words.split_once(" = ")) {
+        sums += 1;
+        let digits = said.split_once('.').map_or(0, |(_, digits)| i32::try_from(digits.len()).unwrap());
+        let (value, told) = (worked_out(sum).expect(sum), number(said).expect(said));
+        assert!((value - told).abs() <= 0.51 * 10_f64.powi(-digits), "`{sum} = {said}`: it is {value}");
+    }
+    assert!(sums >= 20, "{sums} sums");
+    let bounds: Vec<String> =
+        fields(&Bounds::default()).into_iter().map(|(name, value)| format!("| `{name}` | {value} |")).collect();
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        assert!(bounds.iter().any(|bound| row.starts_with(bound)), "{row}");
+    }
 }
 
 #[test]

@@ -305,6 +305,5 @@ async fn an_assertion_takes_as_much_of_redis_as_the_manual_says() {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual/scale.md")).unwrap();
     let line = page.lines().find(|line| line.starts_with("| an assertion in Redis |")).unwrap();
     let said: u64 = line.split('|').nth(2).unwrap().trim().trim_end_matches(" B").parse().unwrap();
-    println!("{bytes} bytes an assertion; the manual says {said}");
     assert!(said.abs_diff(bytes) * 10 <= said, "{bytes} bytes, and the manual says {said}");
 }
