@@ -316,7 +316,13 @@ pub(crate) const ALERTS: [Alert; 31] = [
         "the store of used assertions does not answer",
         "`samlgate_replay_store_errors_total` grew within five minutes: assertions that the store was not asked for.",
         "With fail_open replays go unnoticed; with fail_closed sign-ins are refused.",
-        &["Look at the store that replay.store names: is it up, reachable, out of memory, slower than replay.timeout?"],
+        &[
+            "The log says why: look for `an assertion was not asked for`.",
+            "No answer within replay.timeout, connection refused: is the store up, reachable, slower than that? It is asked anew each second.",
+            "READONLY: the address still leads to a replica. After a failover it must lead to the new master.",
+            "WRONGPASS, NOAUTH, NOPERM: the user, the password or the rights are not what the page on operation says.",
+            "OOM: the store is full. An invalid peer certificate: name its root in replay.ca.",
+        ],
     ),
     alert(
         "SamlgateIdpClockOff",
