@@ -52,7 +52,6 @@
 //! | 9 | `lab` | | the fake ends: an identity provider, and Entra by logic of its own |
 //! | 8 | `inspect` | pure | from posted bytes to a verdict: knows the order of the steps |
 //! | 8 | `mint` | pure | the mirror of it: from claims and a named fault to posted bytes |
-//! | 8 | `trust` | | by what a server is verified |
 //! | 7 | `capture` | | verdicts and answers as lines of a file |
 //! | 7 | `replay` | | what was seen before: used assertions, requests that passed |
 //! | 7 | `observe` | | events: each is a log line and its metrics |
@@ -63,6 +62,7 @@
 //! | 5 | `tenant` | pure | what Entra is set to expect: federations, certificates, users |
 //! | 4 | `saml` | pure | the POST binding, the response, its claims, metadata |
 //! | 3 | `dsig` | pure | XML signatures in the one shape that SAML has |
+//! | 2 | `runbook` | pure | what is known of each check, code and alert, and what to do |
 //! | 2 | `xml` | pure | one strict parser, its tree, canonical forms |
 //! | 1 | `verdict` | pure | the vocabulary of reports |
 //! | 0 | `cause` | pure | an error and everything beneath it |
@@ -71,6 +71,7 @@
 //! | 0 | `html` | pure | text in HTML, as text |
 //! | 0 | `limits` | pure | every bound on a posted message |
 //! | 0 | `personal` | pure | text about a person, hidden unless asked for by name |
+//! | 0 | `trust` | | by what a server is verified |
 //!
 //! The manual is the module `manual` of these pages; its text stands in `src/manual`.
 
@@ -99,6 +100,7 @@ pub mod observe;
 pub mod personal;
 pub mod proxy;
 pub mod replay;
+mod runbook;
 pub mod saml;
 pub mod source;
 pub mod tenant;

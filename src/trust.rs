@@ -11,19 +11,38 @@ use rustls_pki_types::CertificateDer;
 /// # Errors
 /// There is nobody to vouch for anything.
 pub fn client(extra_roots: &[Vec<u8>]) -> Result<ClientConfig, TrustError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(extra_roots)? {
+        roots.add(certificate).map_err(TrustError::Rustls)?;
+    }
+    with(roots)
+}
+
+/// The same roots in PEM, for a library that makes its own of them.
+///
+/// # Errors
+/// There is nobody to vouch for anything.
+pub fn pem(extra_roots: &[Vec<u8>]) -> Result<String, TrustError> {
+    let framed = |certificate: &CertificateDer<'_>| {
+        let encoded = base64_simd::STANDARD.encode_to_string(certificate);
+        format!("-----BEGIN CERTIFICATE-----\n{encoded}\n-----END CERTIFICATE-----\n")
+    };
+    Ok(certificates(extra_roots)?.iter().map(framed).collect())
+}
+
+/// The roots of this machine that can be used, and these.
+fn certificates(extra_roots: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {
         tracing::warn!(%error, "some root certificates of this machine could not be read");
     }
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(native.certs);
-    for root in extra_roots {
-        roots.add(CertificateDer::from(root.as_slice()).into_owned()).map_err(TrustError::Rustls)?;
-    }
-    if roots.is_empty() {
+    let mut certificates = native.certs;
+    certificates.retain(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
+    certificates.extend(extra_roots.iter().map(|root| CertificateDer::from(root.as_slice()).into_owned()));
+    if certificates.is_empty() {
         return Err(TrustError::NoRoots);
     }
-    with(roots)
+    Ok(certificates)
 }
 
 /// A connector needs a TLS configuration even where none is spoken; this one trusts nobody.

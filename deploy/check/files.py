@@ -10,6 +10,8 @@ import yaml
 
 DEPLOY = Path(__file__).resolve().parent.parent
 ROOT = DEPLOY.parent
+# Where the links of all alerts lead: where one label says, or to the default of the admin listener.
+RUNBOOKS = "{{ with $externalLabels.samlgate_runbooks }}{{ . }}{{ else }}http://127.0.0.1:9464/runbooks{{ end }}"
 wrong = []
 
 
@@ -26,11 +28,12 @@ def alerts():
             for rule in group["rules"]:
                 if "alert" in rule:
                     named.add((rule["alert"], rule["labels"]["severity"]))
-                    for annotation in ("summary", "description", "runbook_url"):
+                    for annotation in ("summary", "description"):
                         need(rule["annotations"].get(annotation), f"{rule['alert']} has no {annotation}")
+                    need(rule["annotations"]["runbook_url"] == f"{RUNBOOKS}/{rule['alert']}", f"{rule['alert']} leads elsewhere")
     for path in (DEPLOY / "prometheus/tests").glob("*.yml"):
         for test in yaml.safe_load(path.read_text())["tests"]:
-            for question in test["promql_expr_test"]:
+            for question in test.get("promql_expr_test", []):
                 alert = re.search(r'alertname="(\w+)"', question["expr"])[1]
                 if not question["exp_samples"]:
                     silent.add(alert)
@@ -96,6 +99,11 @@ def kubernetes():
     need(service <= kinds["Service"]["metadata"]["labels"].items(), "kubernetes: the ServiceMonitor selects no Service")
     need({port["targetPort"] for port in kinds["Service"]["spec"]["ports"]} <= ports, "kubernetes: the Service names no port")
     need(kinds["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == kinds["Deployment"]["metadata"]["name"], "kubernetes: nothing scales")
+    job = kinds["Job"]["spec"]
+    need(f"+1/{job['completions']}" in str(job["template"]["spec"]["containers"][0]["args"]), "kubernetes: more shards than pods, or fewer")
+    reports = next(volume for volume in job["template"]["spec"]["volumes"] if "persistentVolumeClaim" in volume)
+    claimed = kinds["PersistentVolumeClaim"]["metadata"]["name"]
+    need(reports["persistentVolumeClaim"]["claimName"] == claimed, "kubernetes: the Job claims no volume")
     claim = next(volume for volume in pod["spec"]["volumes"] if "configMap" in volume)
     need(claim["configMap"]["name"] == kinds["ConfigMap"]["metadata"]["name"], "kubernetes: no such ConfigMap")
 

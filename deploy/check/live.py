@@ -3,15 +3,13 @@
 
     live.py path/to/samlgate
 
-Broken sign-ins are posted through `samlgate demo`; the alerts must come to a webhook at the receivers that the example of Alertmanager's
-configuration names, and end. Every query of the dashboard must have an answer, and so must every selector of the rules.
+`samlgate load` plants broken sign-ins; the alerts must come to a webhook at the receivers that the example of Alertmanager's configuration
+names, and end when all is well again. Every query of the dashboard must have an answer, and so must every selector of the rules.
 The rules are run as they are but for their times: `for` is a second, and a quarter of an hour is 20 seconds.
 """
 
-import http.client
 import json
 import re
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -19,14 +17,13 @@ from pathlib import Path
 
 import yaml
 
-from services import Program, Prometheus, Webhook, alertmanager, get, until
+from services import Prometheus, Redis, Webhook, alertmanager, get, until
+from staging import Staging
 
 DEPLOY = Path(__file__).resolve().parent.parent
-HOST = "login.microsoftonline.com"
 
 # What is planted, and how often: each count is what the rule asks for.
-# The fast clock comes last: the clock is known by the last assertion.
-FAULTS = {"unregistered_key": 1, "altered": 1, "wrong_issuer": 1, "unknown_user": 3, "wrong_audience": 3, "not_yet_valid": 1}
+FAULTS = "sound=3,replayed=1,unregistered_key=1,altered=1,wrong_issuer=1,unknown_user=3,wrong_audience=3"
 EXPECTED = {
     "SamlgateSigningKeyUnknown": "on-call",
     "SamlgateSignatureInvalid": None,  # told to nobody while the key is unknown
@@ -36,18 +33,24 @@ EXPECTED = {
     "SamlgateSignInsRejected": None,
     "SamlgateAssertionReplayed": "chat",
     "SamlgateIdpClockOff": "on-call",
-    "SamlgateCertificateExpired": "chat",  # the demo has a next certificate that has ended
+    "SamlgateTunnelFailing": "chat",
+    "SamlgateConnectRefused": None,
+    "SamlgateCertificateExpired": "chat",  # the next certificate has ended
 }
+# What does not end by itself within seconds.
+LASTING = {"SamlgateCertificateExpired"}
 # Selectors of rules that find nothing where nothing is wrong.
 EMPTY = {
     "samlgate:predictions_missed:total": "nothing was predicted wrongly",
     "samlgate:config_reload_failed:timestamp_seconds": "no reload has failed",
+    'samlgate_certificate_last_verified_timestamp_seconds{role="next"}': "nobody signs with the next certificate",
 }
 
 
 def shortened(text):
     """Rules whose alerts need not be waited for."""
     text = re.sub(r"^(\s+for:) .*$", r"\1 1s", text, flags=re.MULTILINE)
+    text = text.replace("store_errors_total[5m]", "store_errors_total[20s]")
     return text.replace("[15m]", "[20s]").replace("offset 15m", "offset 20s")
 
 
@@ -68,28 +71,22 @@ def configure(folder, admin, webhook):
     yield Prometheus(folder, folder / "prometheus.yml")
 
 
-def post(proxy, body):
-    """One sign-in through the proxy; its certificate is of a CA that the demo made for itself."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    address, port = proxy.split(":")
-    connection = http.client.HTTPSConnection(address, int(port), timeout=20, context=context)
-    headers = {"Host": HOST, "Content-Type": "application/x-www-form-urlencoded"}
-    connection.request("POST", "/login.srf", body, headers)
-    answer = connection.getresponse()
-    answer.read()
-    if answer.status != 200:
-        raise SystemExit(f"live: the proxy answered {answer.status}")
-    connection.close()
+def plant(staging):
+    """What is wrong with sign-ins, and with the explicit proxy.
 
-
-def plant(proxy, idp):
-    twice = get(f"http://{idp}/form?fault=sound")
-    post(proxy, twice)
-    post(proxy, twice)
-    for fault, times in FAULTS.items():
+    By this seed the replayed one is not the first. The fast clock comes last: the clock is known by the last assertion.
+    """
+    sent = sum(int(weight) for weight in re.findall(r"=(\d+)", FAULTS))
+    cases = staging.load("--seed", "7", "--mix", FAULTS, "--requests", str(sent))["cases"]
+    said = ",".join(f"{case}={told['sent']}" for case, told in cases.items())
+    if sorted(said.split(",")) != sorted(FAULTS.split(",")):
+        raise SystemExit(f"live: samlgate load sent {said}")
+    staging.load("--mix", "not_yet_valid=1", "--requests", "1")
+    wanted = {"stranger.company:443": (403, 10), "authentik.company:443": (502, 3)}
+    for place, (status, times) in wanted.items():
         for _ in range(times):
-            post(proxy, get(f"http://{idp}/form?fault={fault}"))
+            if (got := staging.asks_the_explicit_proxy_for(place)) != status:
+                raise SystemExit(f"live: {place}: the explicit proxy answers {got}")
 
 
 def targets():
@@ -126,8 +123,17 @@ def rules():
             yield from group["rules"]
 
 
+def scaled_by():
+    """What the HorizontalPodAutoscaler asks for, as an adapter would ask: each value of a selector by itself."""
+    for metric in yaml.safe_load((DEPLOY / "kubernetes/base/hpa.yaml").read_text())["spec"]["metrics"]:
+        metric = metric["pods"]["metric"]
+        for choice in metric.get("selector", {}).get("matchExpressions", []):
+            yield from (f'{metric["name"]}{{{choice["key"]}="{value}"}}' for value in choice["values"])
+        yield metric["name"]
+
+
 def check_queries(prometheus):
-    """Every query of the dashboard, every rule, every selector of the rules."""
+    """Every query of the dashboard, every rule, every selector of the rules, and what pods are scaled by."""
     asked = 0
     empty = []
     for panel, expression in targets():
@@ -140,6 +146,10 @@ def check_queries(prometheus):
             asked += 1
             if name + matchers not in EMPTY and not prometheus.query(name + matchers):
                 empty.append(f"{rule.get('alert') or rule['record']}: {name}{matchers}")
+    for selector in scaled_by():
+        asked += 1
+        if not prometheus.query(selector):
+            empty.append(f"hpa.yaml: {selector}")
     if empty:
         raise SystemExit("live: no data for\n  " + "\n  ".join(empty))
     return asked
@@ -151,12 +161,22 @@ def check_annotations(alert):
             raise SystemExit(f"live: {alert['labels']['alertname']}: {name}: {text}")
 
 
+def check_links(alert):
+    """The link leads to a page, which is that of the alert; so does the link to the check."""
+    annotations = alert["annotations"]
+    leads = {annotations["runbook_url"]: alert["labels"]["alertname"]}
+    if "check_url" in annotations:
+        leads[annotations["check_url"]] = alert["labels"]["check"]
+    for url, name in leads.items():
+        if f"<h1>{name}</h1>" not in get(url).decode():
+            raise SystemExit(f"live: {url} is not the page of {name}")
+
+
 def main(samlgate, folder, started):
-    demo = Program(samlgate, "demo")
-    started.append(demo)
-    admin = demo.says(r"metrics +http://([^/]+)/metrics")
-    proxy = demo.says(r"--connect-to \S+:443:(\S+)")
-    idp = demo.says(r"curl -s 'http://([^/]+)/form")
+    store = Redis()
+    started.append(store)
+    staging = Staging(samlgate, folder, started, f'[replay]\nstore = "redis://127.0.0.1:{store.port}/0"\ntimeout = "500ms"')
+    admin = staging.admin
     webhook = Webhook()
     running = configure(folder, admin, webhook)
     started.append(next(running))
@@ -169,23 +189,43 @@ def main(samlgate, folder, started):
     print("live: promtool check metrics finds nothing to complain of")
 
     until("two scrapes", lambda: prometheus.query('count_over_time(up{job="samlgate"}[1m]) >= 2'))
-    plant(proxy, idp)
+    plant(staging)
     until("all alerts", lambda: not (EXPECTED.keys() - prometheus.firing().keys()), lambda: EXPECTED.keys() - prometheus.firing().keys())
     firing = prometheus.firing()
     if more := firing.keys() - EXPECTED.keys():
         raise SystemExit(f"live: nobody asked for {sorted(more)}")
     for alert, receiver in EXPECTED.items():
         check_annotations(firing[alert])
+        check_links(firing[alert])
         if receiver:
             webhook.told(receiver, alert, "firing")
-    print(f"live: {len(firing)} alerts fire, and came to who is to be told")
+    print(f"live: {len(firing)} alerts fire, came to who is to be told, and their links lead to their pages")
 
     print(f"live: {check_queries(prometheus)} queries have data")
 
-    webhook.told("on-call", "SamlgateSigningKeyUnknown", "resolved")
-    print("live: SamlgateSigningKeyUnknown ended, and that was told")
+    # the next assertions are of now
+    staging.load("--requests", "3")
+    for alert in EXPECTED.keys() - LASTING:
+        if receiver := EXPECTED[alert]:
+            webhook.told(receiver, alert, "resolved")
+    until("the end of all alerts", lambda: prometheus.firing().keys() == LASTING, lambda: prometheus.firing().keys() - LASTING)
+    print("live: all is well again, the alerts ended, and that was told")
 
-    demo.end()
+    store.end()
+    # fail_open: who signs in meanwhile does not notice
+    staging.load("--requests", "3")
+    check_annotations(webhook.told("on-call", "SamlgateReplayStoreFailing", "firing"))
+    store.start()
+    webhook.told("on-call", "SamlgateReplayStoreFailing", "resolved")
+    errors = 'samlgate_replay_store_errors_total{job="samlgate"}'
+    before = prometheus.query(errors)[0]["value"][1]
+    staging.load("--requests", "3")
+    until("a scrape", lambda: prometheus.query('changes(samlgate_checks_total{check="replay",outcome="pass"}[3s]) > 0'))
+    if (after := prometheus.query(errors)[0]["value"][1]) != before:
+        raise SystemExit(f"live: the store is not asked again: {before} errors, then {after}")
+    print("live: while the store of used assertions is away people sign in, and somebody is told; then it is asked again")
+
+    staging.proxy.end()
     check_annotations(webhook.told("on-call", "SamlgateDown", "firing"))
     print("live: without samlgate SamlgateDown fires")
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -131,3 +132,20 @@ def alertmanager(folder, configuration):
         "--cluster.listen-address=",
     )
     return program, program.says(r'msg="Listening on" address=(127\.0\.0\.1:\d+)')
+
+
+class Redis:
+    """A Redis without a file, that can be ended and started again at the same address."""
+
+    def __init__(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.start()
+
+    def start(self):
+        self.program = Program("redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no")
+        self.program.says("(Ready to accept connections)")
+
+    def end(self):
+        self.program.end()

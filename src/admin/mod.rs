@@ -1,9 +1,10 @@
-//! The admin listener: metrics, health and the last verdicts, for this machine alone unless told otherwise.
+//! The admin listener: metrics, health, the last verdicts and what to do, for this machine alone unless told otherwise.
 
 mod guard;
 mod pac;
 mod page;
 mod routes;
+mod runbook;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -14,6 +14,8 @@ use crate::observe::{Failing, KnownFederation, RecentVerdict, Setup};
 const SECONDS_A_DAY: i64 = 86_400;
 /// Days before its end from which a certificate is worth a look, as for the check `certificate`.
 const SOON: i64 = 30;
+/// Seconds after which the page is asked for again.
+const AGAIN: u32 = 10;
 /// Verdicts of the page; `/api/verdicts` has more.
 const VERDICTS: usize = 50;
 
@@ -49,22 +51,29 @@ pub(super) fn render(shown: &Shown) -> String {
     page
 }
 
+/// Where a page begins; with the seconds after which it is asked for again.
+pub(super) fn head(page: &mut String, title: &str, again: Option<u32>) -> fmt::Result {
+    let again = again.map(|again| format!("<meta http-equiv=\"refresh\" content=\"{again}\">")).unwrap_or_default();
+    writeln!(
+        page,
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{}</title>\
+         <meta name=\"viewport\" content=\"width=device-width\">{again}<style>{STYLE}</style></head><body>",
+        Escaped(title)
+    )
+}
+
 fn write(page: &mut String, shown: &Shown) -> fmt::Result {
     let (setup, now) = (shown.metrics.setup(), (shown.now)());
-    write!(
-        page,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>samlgate</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"10\">\
-         <style>{STYLE}</style></head><body>\n<h1>samlgate <span class=\"dim\">{}</span></h1>\n",
-        env!("CARGO_PKG_VERSION")
-    )?;
+    head(page, "samlgate", Some(AGAIN))?;
+    writeln!(page, "<h1>samlgate <span class=\"dim\">{}</span></h1>", env!("CARGO_PKG_VERSION"))?;
     state(page, shown, &setup)?;
     federations(page, shown, &setup, now)?;
     counts(page, shown)?;
     verdicts(page, &shown.recent.newest_first())?;
     page.write_str(
         "<p class=\"dim\">All numbers: <a href=\"/metrics\">/metrics</a>. More verdicts: \
-         <a href=\"/api/verdicts\">/api/verdicts</a>. Persons are shown as hashes.</p>\n</body></html>\n",
+         <a href=\"/api/verdicts\">/api/verdicts</a>. What checks and alerts mean: <a href=\"/runbooks\">/runbooks</a>. \
+         Persons are shown as hashes.</p>\n</body></html>\n",
     )
 }
 

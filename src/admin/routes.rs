@@ -11,7 +11,7 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::guard::Ends;
-use super::{Shown, pac, page};
+use super::{Shown, pac, page, runbook};
 use crate::observe::{self, Failing, Listener, LogLevel, Route};
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -21,7 +21,8 @@ const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const PAC: &str = "application/x-ns-proxy-autoconfig";
 /// The paths that there are.
-const PATHS: &str = "Here are /, /metrics, /healthz, /readyz, /proxy.pac, /api/verdicts and /api/log-level.\n";
+const PATHS: &str =
+    "Here are /, /metrics, /healthz, /readyz, /proxy.pac, /runbooks, /api/verdicts and /api/log-level.\n";
 /// Bytes of the name of a level, and then some.
 const LEVEL_BYTES: usize = 64;
 
@@ -82,16 +83,22 @@ fn shows(path: &str, ends: Ends, shown: &Shown) -> Response<Full<Bytes>> {
             Some(explicit) => with(StatusCode::OK, PAC, pac::render(explicit, ends.own)),
             None => text(StatusCode::NOT_FOUND, "There is no explicit proxy: `listen.connect` is not set.\n"),
         },
-        "/" => {
-            let mut response = with(StatusCode::OK, HTML, page::render(shown));
-            let headers = response.headers_mut();
-            headers.insert(CONTENT_SECURITY_POLICY, page::policy());
-            headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-            headers.insert(HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY"));
-            response
-        }
-        _ => text(StatusCode::NOT_FOUND, PATHS),
+        "/" => html(page::render(shown)),
+        _ => match path.strip_prefix(runbook::PATH).and_then(runbook::render) {
+            Some(page) => html(page),
+            None => text(StatusCode::NOT_FOUND, PATHS),
+        },
     }
+}
+
+/// A page that a browser shows, and with which it does nothing else.
+fn html(page: String) -> Response<Full<Bytes>> {
+    let mut response = with(StatusCode::OK, HTML, page);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, page::policy());
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY"));
+    response
 }
 
 /// That traffic is welcome, and what is judged by though it could not be had anew. Why is for the page, which fewer may see.

@@ -6,6 +6,7 @@ use crate::capture::CaptureError;
 use crate::config::ConfigError;
 use crate::proxy::UpstreamError;
 use crate::replay::SharedError;
+use crate::trust::TrustError;
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum AppError {
     /// The store that proxies share cannot be used.
     #[error("`replay.store`: {0}")]
     Replay(#[from] SharedError),
+    /// Nobody vouches for the store that proxies share.
+    #[error("`replay.store`: {0}")]
+    ReplayTrust(#[from] TrustError),
     /// The upstream cannot be used.
     #[error("`upstream`: {0}")]
     Upstream(#[from] UpstreamError),

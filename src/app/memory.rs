@@ -5,10 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
+use super::AppError;
 use crate::check::{Memory, Seen, Use};
 use crate::observe::Metrics;
 use crate::proxy::Bounds;
-use crate::replay::{Remembered, Settings, SharedError, SharedStore};
+use crate::replay::{Remembered, Settings, SharedStore};
+use crate::trust;
 
 /// Judges that wait, for each core.
 const WAITING: usize = 16;
@@ -30,8 +32,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(settings: &Settings) -> Result<Self, SharedError> {
-        Ok(Self { store: SharedStore::new(settings)?, closed: settings.closed, runtime: Handle::current() })
+    pub(super) fn new(settings: &Settings) -> Result<Self, AppError> {
+        let roots = if SharedStore::is_secure(settings)? { Some(trust::pem(&settings.extra_roots)?) } else { None };
+        let store = SharedStore::new(settings, roots.as_deref())?;
+        Ok(Self { store, closed: settings.closed, runtime: Handle::current() })
     }
 }
 

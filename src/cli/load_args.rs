@@ -95,7 +95,7 @@ pub(super) struct RunArguments {
     /// Let IDs, users and the order of cases follow from this number [default: another one each time]
     #[arg(long, value_name = "NUMBER", help_heading = "Who signs in")]
     pub(super) seed: Option<u64>,
-    /// Which of several generators this is, as 2/8: rates and numbers are those of all together
+    /// Which of several generators this is, as 2/8, or 1+1/8 counted from 0: rates and numbers are those of all together
     #[arg(long, value_name = "NUMBER/OF", default_value = "1/1", value_parser = shard, help_heading = "Who signs in")]
     pub(super) shard: Shard,
     /// Connections at most [default: 32 with --closed, else 256]

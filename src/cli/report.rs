@@ -1,8 +1,9 @@
 //! One verdict in full, for somebody who is tired and in a hurry.
 
 use super::escape::{cut, line, lines, wrap};
-use super::explain;
+
 use super::terminal::{Terminal, Tone};
+use crate::runbook;
 use crate::verdict::{
     Check, CheckId, Claims, Covers, Detail, Outcome, Provenance, Show, SignatureSummary, Text, Verdict,
 };
@@ -59,7 +60,7 @@ pub(super) fn headline(name: &str, verdict: &Verdict, meaning: bool, terminal: &
         ("ACCEPTED", if warnings > 0 { Tone::Doubtful } else { Tone::Good }, aside)
     } else {
         let aside = match verdict.predicted {
-            Some(code) if meaning => format!("{code} ({})", explain::meaning(code)),
+            Some(code) if meaning => format!("{code} ({})", runbook::meaning(code)),
             Some(code) => code.to_string(),
             None if meaning => "no code predicted".to_owned(),
             None => "no code".to_owned(),

@@ -221,8 +221,10 @@ pub(super) enum DomainPolicyWord {
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ReplayTable {
-    /// `memory`, or a Redis URL. Default: memory.
+    /// `memory`, or a Redis URL; `rediss://` is verified TLS. Default: memory.
     pub(super) store: Option<Located<Secret>>,
+    /// Roots in PEM that are trusted for it beside this machine's own.
+    pub(super) ca: Option<Located<PathBuf>>,
     /// When the store is away. Default: `fail_open`.
     pub(super) on_error: Option<OnError>,
     /// For one question to the store. Default: 20ms.

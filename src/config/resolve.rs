@@ -51,7 +51,7 @@ pub(super) fn resolve(
     let upstream = upstream(&file.upstream, folder, problems);
     let capture =
         file.capture.as_ref().and_then(|table| capture::resolve(table, file.mode, folder, problems, &mut notes));
-    let replay = replay::resolve(&file.replay, problems, &mut notes);
+    let replay = replay::resolve(&file.replay, folder, problems, &mut notes);
     let graph = file.graph.as_ref().and_then(|table| graph::resolve(table, folder, problems));
 
     if let Some(environment) = file.environment.as_ref().filter(|environment| environment.value.trim().is_empty()) {

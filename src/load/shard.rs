@@ -16,12 +16,16 @@ impl Default for Shard {
 }
 
 impl Shard {
-    /// Reads `2/8`.
+    /// Reads `2/8`, or `1+1/8` by a number that counts from 0, as the completion index of a Kubernetes Job does.
     ///
     /// # Errors
     /// What is expected.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let parts = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+        let number = |text: &str| match text.strip_suffix("+1") {
+            Some(index) => index.parse::<u64>().ok()?.checked_add(1),
+            None => text.parse().ok(),
+        };
+        let parts = text.split_once('/').and_then(|(text, of)| Some((number(text)?, of.parse().ok()?)));
         let shard = parts.map(|(number, of)| Self { number, of });
         let sound = |shard: &Self| (1..=shard.of).contains(&shard.number) && shard.of <= 10_000;
         shard.filter(sound).ok_or("expected the number of this generator and how many there are, as 2/8")
@@ -58,7 +62,11 @@ mod tests {
         }
         numbers.sort_unstable();
         assert_eq!(numbers, (0..10).collect::<Vec<_>>());
-        for wrong in ["", "1", "0/2", "3/2", "1/0", "a/b"] {
+        let indexed: Vec<_> = (0..3).map(|index| Shard::parse(&format!("{index}+1/3")).unwrap().to_string()).collect();
+        assert_eq!(indexed, ["1/3", "2/3", "3/3"]);
+        for wrong in
+            ["", "1", "0/2", "3/2", "1/0", "a/b", "+1/2", "2+1/2", "1+2/3", "1/2+1", "18446744073709551615+1/2"]
+        {
             assert!(Shard::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,4 +1,4 @@
-//! The manual: what is checked, how the proxy is run, watched and reached, how Graph is asked, what is kept out, bounded, kept private and captured, what the lab is, how a target is loaded, what it costs.
+//! The manual: what is checked, how the proxy is run, watched and reached, how Graph is asked, what is kept out, bounded, kept private and captured, what the lab is, how a target is loaded, what it costs, how many are needed.
 
 #[doc = include_str!("checks.md")]
 pub mod checks {}
@@ -41,3 +41,6 @@ pub mod load {}
 
 #[doc = include_str!("performance.md")]
 pub mod performance {}
+
+#[doc = include_str!("scale.md")]
+pub mod scale {}

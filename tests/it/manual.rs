@@ -40,6 +40,7 @@ fn every_file_and_every_test_that_the_manual_names_exists() {
         "lab",
         "load",
         "performance",
+        "scale",
     ] {
         let page = page(name);
         let is_path = |word: &&str| {
@@ -122,6 +123,48 @@ fn every_bound_has_its_line_with_its_number() {
     assert!(missing.is_empty(), "src/manual/limits.md lacks\n{}\n", missing.join("\n"));
 }
 
+/// Reads `4,096`.
+fn number(text: &str) -> Option<f64> {
+    text.trim().replace(',', "").parse().ok()
+}
+
+/// What a sum comes to, from left to right.
+fn worked_out(sum: &str) -> Option<f64> {
+    let mut words = sum.split_whitespace();
+    let mut value = number(words.next()?)?;
+    while let Some(sign) = words.next() {
+        let other = number(words.next()?)?;
+        value = match sign {
+            "+" => value + other,
+            "−" => value - other,
+            "×" => value * other,
+            "÷" => value / other,
+            _ => return None,
+        };
+    }
+    Some(value)
+}
+
+#[test]
+fn the_page_on_scale_works_its_sums_out_and_knows_the_bounds() {
+    let page = page("scale");
+    let mut sums = 0;
+    for (sum, said) in quoted(&page).filter_map(|words| words.split_once(" = ")) {
+        sums += 1;
+        let digits = said.split_once('.').map_or(0, |(_, digits)| i32::try_from(digits.len()).unwrap());
+        let (value, told) = (worked_out(sum).expect(sum), number(said).expect(said));
+        assert!((value - told).abs() <= 0.51 * 10_f64.powi(-digits), "`{sum} = {said}`: it is {value}");
+    }
+    assert!(sums >= 20, "{sums} sums");
+    let bounds: Vec<String> =
+        fields(&Bounds::default()).into_iter().map(|(name, value)| format!("| `{name}` | {value} |")).collect();
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        assert!(bounds.iter().any(|bound| row.starts_with(bound)), "{row}");
+    }
+}
+
 #[test]
 fn every_file_that_lets_personal_text_out_is_named() {
     let page = page("privacy");
@@ -160,12 +203,22 @@ fn every_alert_has_its_section_and_names_it() {
     for text in rules() {
         for rule in text.split("- alert: ").skip(1) {
             let name = rule.lines().next().unwrap();
-            let runbook = format!("/samlgate/manual/alerts/index.html#{}\n", name.to_ascii_lowercase());
-            assert!(rule.contains(&runbook), "{name}: its runbook_url ends otherwise than {runbook}");
+            // one label says for all of them where they lead, and without it they lead to the listener's own default
+            let runbook = format!(
+                "runbook_url: \"{{{{ with $externalLabels.samlgate_runbooks }}}}{{{{ . }}}}{{{{ else }}}}http://127.0.0.1:9464/runbooks\
+                 {{{{ end }}}}/{name}\"\n"
+            );
+            assert!(rule.contains(&runbook), "{name}: its link is not {runbook}");
             alerts.insert(name.to_owned());
         }
     }
     assert_eq!(alerts, sections.into_iter().map(str::to_owned).collect());
+}
+
+#[test]
+fn the_room_for_tunnels_is_that_of_the_rules() {
+    let room = format!("samlgate_tunnels_open > 0.8 * {}\n", Bounds::default().tunnels);
+    assert!(rules().iter().any(|rules| rules.contains(&room)), "{room}");
 }
 
 #[test]
@@ -178,7 +231,8 @@ fn what_rules_and_dashboard_ask_for_is_a_metric() {
     for name in texts.iter().flat_map(|text| text.split(|letter| !is_part(letter))) {
         let Some(family) = name.strip_prefix("samlgate_") else { continue };
         let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| family.strip_suffix(end)).unwrap_or(family);
-        if !metrics.contains(&format!("| `{family}` |")) {
+        // a label, which says where links lead
+        if family != "runbooks" && !metrics.contains(&format!("| `{family}` |")) {
             unknown.insert(name);
         }
     }

@@ -14,6 +14,8 @@ mod memory;
 #[cfg(unix)]
 mod process;
 mod published;
+#[cfg(feature = "oracles")]
+mod redis;
 mod reload;
 mod shared;
 #[cfg(target_os = "linux")]

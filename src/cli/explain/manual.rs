@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::alerts::{ALERTS, Alert};
-use super::checks::{Class, GUIDES, Guide};
-use super::codes::{MET, When, meaning};
+use crate::runbook::{ALERTS, Alert, Class, GUIDES, Guide, MET, When, meaning};
 use crate::verdict::Code;
 
 const HEAD: &str = "# The checks, in Entra's order
@@ -97,9 +95,10 @@ ALERT` shows the same in a terminal. Every rule is tested with `promtool`: it fi
 
 - `deploy/prometheus/prometheus.yml` scrapes a proxy on the same machine and names the rules; `deploy/prometheus/alertmanager.yml` is an
   example of who is told.
-- Each alert has `summary`, `description` and `runbook_url`, a link into this page. The links begin with
-  `https://manual.domain.company/`: put the output of `cargo doc --no-deps` on a server of yours, and that server's name there:
-  `sed -i s,https://manual.domain.company/,https://…/, deploy/prometheus/rules/*.yml`.
+- Each alert has `summary`, `description` and `runbook_url`, a page with the text of its section, which every samlgate serves at its admin
+  listener under `/runbooks/`. The links lead to `http://127.0.0.1:9464/runbooks/`, or to where the external label `samlgate_runbooks` of
+  Prometheus says: set it there, and nowhere else, when the listener is reached otherwise or the pages are kept elsewhere. While nobody
+  answers there, `samlgate explain ALERT` does.
 - Staging has few sign-ins, so what concerns them is counted, not divided; only a load run, with a sign-in a second or more, is held to a
   share of rejected ones.
 - `deploy/grafana/samlgate.json` is a dashboard of the same metrics; import it and choose your Prometheus.

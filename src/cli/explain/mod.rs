@@ -1,8 +1,5 @@
 //! `samlgate explain`: a check, a code or an alert, told in words.
 
-mod alerts;
-mod checks;
-mod codes;
 #[cfg(test)]
 mod manual;
 
@@ -10,11 +7,8 @@ use super::Ending;
 use super::args::ExplainArguments;
 use super::escape::wrap;
 use super::terminal::{self, Terminal, Tone, Trouble};
+use crate::runbook::{ALERTS, Alert, GUIDES, Guide, MET, Met, When, meaning};
 use crate::verdict::{CheckId, Code};
-use alerts::{ALERTS, Alert};
-use checks::{GUIDES, Guide};
-pub(super) use codes::meaning;
-use codes::{MET, Met, When};
 
 /// Columns of the names of the parts.
 const PARTS: usize = 12;

@@ -92,11 +92,38 @@ async fn the_page_shows_what_is_in_force_without_scripts_and_without_persons() {
     bench.stop().await;
 }
 
+/// The links of the alerts lead here.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_alert_and_every_check_has_its_page_and_nothing_else_has_one() {
+    let bench = Bench::start("", panicking()).await;
+    let manual = |page: &str| {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual").join(page).with_extension("md"))
+            .unwrap()
+    };
+    let (alerts, checks) = (manual("alerts"), manual("checks"));
+    let sections = alerts.lines().filter_map(|line| line.strip_prefix("## ").map(str::to_owned));
+    let guides = checks.lines().filter_map(|line| line.strip_prefix("## ").filter(|name| !name.contains(' ')));
+    let names: Vec<String> = sections.chain(guides.map(str::to_owned)).collect();
+    assert_eq!(names.len(), 31 + 23);
+    let all = bench.admin("/runbooks").await;
+    for name in names {
+        let Answer { status, headers, body, .. } = bench.admin(&format!("/runbooks/{name}")).await;
+        assert_eq!((status, &headers["content-type"]), (StatusCode::OK, &"text/html; charset=utf-8".parse().unwrap()));
+        assert!(headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+        assert!(body.contains(&format!("<h1>{name}</h1>")) && body.contains("<li>"), "{name}: {body}");
+        assert!(all.body.contains(&format!("href=\"/runbooks/{name}\"")), "{name}");
+    }
+    for path in ["/runbooks/SamlgateNowhere", "/runbooks/../metrics", "/runbooks/SamlgateDown/", "/runbooksx"] {
+        assert_eq!(bench.admin(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    bench.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_pages_neither_see_nor_change_anything() {
     let bench = Bench::start("", panicking()).await;
     let get = |path: &str, host: &str| Request::get(path).header(HOST, host);
-    for path in ["/", "/api/verdicts", "/api/log-level", "/nowhere"] {
+    for path in ["/", "/api/verdicts", "/api/log-level", "/runbooks/SamlgateDown", "/nowhere"] {
         let answer = bench.admin_asked(get(path, "stranger.example"), "").await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
     }

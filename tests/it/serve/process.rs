@@ -402,3 +402,42 @@ async fn a_disk_that_is_read_only_at_the_start_stops_nobody() {
     };
     tokio::time::timeout(PATIENCE, recover).await.unwrap();
 }
+
+/// Neither the configuration, nor its problems, nor the log at its loudest shows the password of the store.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_password_of_the_store_is_nowhere_to_be_read() {
+    const PASSWORD: &str = "not-for-anybody";
+    let stage = Stage::new().await;
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for scheme in ["redis", "rediss"] {
+        let store = format!("{scheme}://samlgate:{PASSWORD}@{nobody}/0");
+        let mut process = stage.start(&format!("[log]\nlevel = \"trace\"\n[replay]\nstore = \"{store}\"\n"));
+        let mut client = process.client().await;
+        // one of now: an old one is not asked for
+        let mut mint = Command::new(assert_cmd::cargo::cargo_bin!("samlgate"));
+        mint.current_dir(&stage.folder).args(["mint", "--config", "samlgate.toml", "--format", "form", "--key"]);
+        let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/keys/current.pem");
+        let form = String::from_utf8(mint.arg(key).output().unwrap().stdout).unwrap();
+        assert_eq!(client.send(post("/login.srf"), full(form.trim())).await.status, StatusCode::OK);
+        let counted = async {
+            while process.metric("samlgate_replay_store_errors_total").await != 1 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, counted).await.unwrap();
+        process.signal(Signal::TERM);
+        assert_eq!(process.ended(), Some(0));
+        let mut said = String::new();
+        process.log.read_to_string(&mut said).unwrap();
+        assert!(said.contains("an assertion was not asked for") && !said.contains(PASSWORD), "{said}");
+    }
+    let broken = format!("[replay]\nstore = \"redis://samlgate:{PASSWORD}@127.0.0.1:x/0\"\n");
+    let insecure = format!("[replay]\nstore = \"rediss://samlgate:{PASSWORD}@127.0.0.1/0#insecure\"\n");
+    for settings in [broken, insecure] {
+        let config = configured(stage.folder.path(), &settings, "tls = false\n", stage.upstream);
+        let mut check = Command::new(assert_cmd::cargo::cargo_bin!("samlgate"));
+        let checked = check.args(["config", "check", "-v"]).arg(config).output().unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&checked.stdout), String::from_utf8_lossy(&checked.stderr));
+        assert!(!checked.status.success() && said.contains("`replay.store`") && !said.contains(PASSWORD), "{said}");
+    }
+}

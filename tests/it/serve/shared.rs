@@ -66,21 +66,26 @@ async fn number<R: tokio::io::AsyncBufRead + Unpin>(read: &mut R, sign: char) ->
 }
 
 /// For one question.
-const TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
 
 async fn proxy(store: SocketAddr, more: &str) -> Bench {
+    proxy_at(&format!("redis://{store}/0"), more).await
+}
+
+/// A proxy that lets nobody sign in twice, with this store and more of `[replay]`.
+pub(super) async fn proxy_at(store: &str, more: &str) -> Bench {
     let timeout = TIMEOUT.as_millis();
     let settings = format!(
-        "mode = \"enforce\"\n[policy]\nreplay = \"reject\"\n[replay]\nstore = \"redis://{store}/0\"\ntimeout = \"{timeout}ms\"\n{more}"
+        "mode = \"enforce\"\n[policy]\nreplay = \"reject\"\n[replay]\nstore = \"{store}\"\ntimeout = \"{timeout}ms\"\n{more}"
     );
     Bench::judging(&settings, Arc::new(|_| Response::new(full("")))).await
 }
 
-async fn sign_in(bench: &Bench, story: &str) -> StatusCode {
+pub(super) async fn sign_in(bench: &Bench, story: &str) -> StatusCode {
     bench.client(Speak::Http1).await.send(post("/login.srf"), full(&posted(story))).await.status
 }
 
-const REPLAY: &str = "samlgate_checks_total{check=\"replay\",federation=\"domain.company\"";
+pub(super) const REPLAY: &str = "samlgate_checks_total{check=\"replay\",federation=\"domain.company\"";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_proxy_let_through_the_other_refuses() {
@@ -137,66 +142,4 @@ async fn where_the_operator_says_so_nobody_passes_unasked() {
     bench.until("samlgate_replay_store_errors_total 1").await;
     assert!(bench.seen().is_empty());
     bench.stop().await;
-}
-
-/// A Redis of this test's own, on a port that nobody has.
-#[cfg(feature = "oracles")]
-struct Redis(std::process::Child);
-
-#[cfg(feature = "oracles")]
-impl Drop for Redis {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-#[cfg(feature = "oracles")]
-async fn redis(address: SocketAddr) -> Redis {
-    let started = std::process::Command::new("redis-server")
-        .args(["--bind", "127.0.0.1", "--port", &address.port().to_string(), "--save", "", "--appendonly", "no"])
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .expect("redis-server is installed (Debian: redis-server)");
-    let redis = Redis(started);
-    while TcpStream::connect(address).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    redis
-}
-
-/// The first use is one, however many ask at one time; and a store that was away is used again, though it has forgotten everything.
-#[cfg(feature = "oracles")]
-#[tokio::test(flavor = "multi_thread")]
-async fn of_many_at_two_proxies_one_is_first_by_redis() {
-    let address = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap()
-    };
-    let store = redis(address).await;
-    let proxies = [Arc::new(proxy(address, "").await), Arc::new(proxy(address, "").await)];
-    for story in ["in_response_to_present", "destination_absent", "comment_in_the_assertion"] {
-        let mut tasks = tokio::task::JoinSet::new();
-        for proxy in proxies.iter().cycle().take(20) {
-            let proxy = Arc::clone(proxy);
-            tasks.spawn(async move { sign_in(&proxy, story).await });
-        }
-        let answers = tasks.join_all().await;
-        assert_eq!(answers.iter().filter(|status| **status == StatusCode::OK).count(), 1, "{story}: {answers:?}");
-    }
-    drop(store);
-    let [one, other] = &proxies;
-    assert_eq!(sign_in(one, "conditions_without_not_before").await, StatusCode::OK);
-    one.until("samlgate_replay_store_errors_total 1").await;
-    let _store = redis(address).await;
-    // it is found again, and what one proxy learns then the other one knows
-    let stories = ["byte_order_mark", "made_by_lasso", "made_by_pysaml2", "made_by_simplesamlphp", "no_key_info"];
-    for story in stories {
-        // both leave it alone for a second after each failure
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        if sign_in(one, story).await == StatusCode::OK && sign_in(other, story).await == StatusCode::FORBIDDEN {
-            return;
-        }
-    }
-    panic!("the store is not found again");
 }

@@ -1,10 +1,10 @@
-//! What is known of each check: the table behind `samlgate explain`.
+//! What is known of each check: the table behind `samlgate explain` and the runbooks.
 
 use crate::verdict::{CheckId, Code};
 
 /// How sure it is that Entra refuses what does not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
+pub(crate) enum Class {
     /// Entra rejects.
     Certain,
     /// Entra probably rejects; the code is less sure.
@@ -17,7 +17,7 @@ pub(super) enum Class {
 
 impl Class {
     /// In words.
-    pub(super) fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Certain => "Entra rejects what fails this check",
             Self::Probable => "Entra probably rejects what fails this check; the code is less sure",
@@ -29,23 +29,23 @@ impl Class {
 
 /// What is known of one check.
 #[derive(Debug)]
-pub(super) struct Guide {
+pub(crate) struct Guide {
     /// Which check.
-    pub(super) id: CheckId,
+    pub(crate) id: CheckId,
     /// In a line.
-    pub(super) title: &'static str,
+    pub(crate) title: &'static str,
     /// What is looked at.
-    pub(super) checked: &'static str,
+    pub(crate) checked: &'static str,
     /// What Entra does.
-    pub(super) entra: &'static str,
+    pub(crate) entra: &'static str,
     /// How sure that is.
-    pub(super) class: Class,
+    pub(crate) class: Class,
     /// Where that is known from.
-    pub(super) evidence: &'static str,
+    pub(crate) evidence: &'static str,
     /// What may be predicted, most likely first.
-    pub(super) codes: &'static [Code],
+    pub(crate) codes: &'static [Code],
     /// How to mend it, step by step.
-    pub(super) mend: &'static [&'static str],
+    pub(crate) mend: &'static [&'static str],
 }
 
 const DOCUMENTED: &str = "published documents of Microsoft";
@@ -53,7 +53,7 @@ const OBSERVED: &str = "documents of Microsoft and public write-ups that observe
 const INFERRED: &str = "inferred from documents; no public observation";
 
 /// Every check, in Entra's order.
-pub(super) const GUIDES: [Guide; CheckId::ALL.len()] = [
+pub(crate) const GUIDES: [Guide; CheckId::ALL.len()] = [
     Guide {
         id: CheckId::Message,
         title: "the post is one SAML 2.0 sign-in response",

@@ -2,17 +2,17 @@
 
 /// What is known of one alert.
 #[derive(Debug)]
-pub(super) struct Alert {
+pub(crate) struct Alert {
     /// Its name in the rules.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// In a line.
-    pub(super) title: &'static str,
+    pub(crate) title: &'static str,
     /// When it fires.
-    pub(super) fires: &'static str,
+    pub(crate) fires: &'static str,
     /// What it means for people who sign in.
-    pub(super) means: &'static str,
+    pub(crate) means: &'static str,
     /// What to do, step by step.
-    pub(super) steps: &'static [&'static str],
+    pub(crate) steps: &'static [&'static str],
 }
 
 const fn alert(
@@ -26,7 +26,7 @@ const fn alert(
 }
 
 /// Every alert, the gravest first within its subject.
-pub(super) const ALERTS: [Alert; 27] = [
+pub(crate) const ALERTS: [Alert; 31] = [
     alert(
         "SamlgateDown",
         "Prometheus cannot reach the proxy",
@@ -105,6 +105,43 @@ pub(super) const ALERTS: [Alert; 27] = [
         ],
     ),
     alert(
+        "SamlgateTunnelFailing",
+        "tunnels of the explicit proxy are not opened",
+        "Three tunnels or more to places of intercept.tunnel were not opened within 15 minutes, for one reason.",
+        "Who uses the explicit proxy does not reach the identity provider, and so cannot sign in.",
+        &[
+            "The log names the place and the reason: look for `no tunnel was opened`.",
+            "resolve: the name is not known to this machine's resolver. Write `host:port=address:port` into intercept.tunnel.",
+            "forbidden: the name leads to this machine, or next to it. Write `host:port=address:port`, if that is meant.",
+            "loop: the place is a listener of samlgate itself; take it out of intercept.tunnel.",
+            "connect, timeout: nobody answers there. Does the identity provider run, is the firewall open from here?",
+        ],
+    ),
+    alert(
+        "SamlgateTunnelsFull",
+        "the explicit proxy has no room for more tunnels",
+        "More than four fifths of the 2,048 tunnels of an instance are open for five minutes (warning), or one was refused for want of room \
+         within 15 minutes (critical).",
+        "At the limit a browser is answered 503 where it asks for the identity provider. Intercepted hosts are still reached.",
+        &[
+            "Is it a load test? Let it go to the reverse listener, or spread it over more instances.",
+            "Else look who keeps tunnels open: ss -tn 'sport = :3128'. One in which nothing moves ends after five minutes.",
+            "Where the limit of open files is low there is room for fewer: the log says at the start how many.",
+        ],
+    ),
+    alert(
+        "SamlgateConnectRefused",
+        "the explicit proxy refuses most of what it is asked for",
+        "Ten requests or more were refused within 15 minutes, more than twice as many as were led on.",
+        "Somebody asks for places that the explicit proxy does not lead to, or does not know its password. For those who sign in nothing is lost.",
+        &[
+            "A browser that was told of the proxy by host and port asks it for everything: tell it of /proxy.pac of the admin listener instead.",
+            "Is the identity provider among what is asked for? Add it to intercept.tunnel. At the log level debug a line names each target.",
+            "407 alone: the name or the password is wrong; each browser also asks once before it names itself.",
+            "Is it nobody of yours? Then somebody looks for an open proxy: let fewer reach the listener.",
+        ],
+    ),
+    alert(
         "SamlgateReloadFailed",
         "the configuration was changed and is not in force",
         "The last reload failed.",
@@ -165,6 +202,17 @@ pub(super) const ALERTS: [Alert; 27] = [
             "Make the new certificate at the identity provider, and do not sign with it yet.",
             "Register it: Update-MgDomainFederationConfiguration with -NextSigningCertificate.",
             "Rehearse: samlgate rollover rehearse; change the key at the identity provider when it says that all is well.",
+        ],
+    ),
+    alert(
+        "SamlgateNextCertificateSigns",
+        "the identity provider signs with the next certificate",
+        "For an hour the last sign-in was verified by the next signing certificate, and none by the current one since an hour before that.",
+        "Nobody is kept out: Entra takes either. The change of the key is through, and the place of the next certificate is not free for another.",
+        &[
+            "Look at the page of the admin listener: it shows when each certificate last verified a sign-in.",
+            "Make it the current one in Entra: Update-MgDomainFederationConfiguration with -SigningCertificate, and nothing as the next.",
+            "Export the settings anew, or change `certificates`: a certificate that becomes the current one keeps its time, and this ends.",
         ],
     ),
     alert(
@@ -268,7 +316,13 @@ pub(super) const ALERTS: [Alert; 27] = [
         "the store of used assertions does not answer",
         "`samlgate_replay_store_errors_total` grew within five minutes: assertions that the store was not asked for.",
         "With fail_open replays go unnoticed; with fail_closed sign-ins are refused.",
-        &["Look at the store that replay.store names: is it up, reachable, out of memory, slower than replay.timeout?"],
+        &[
+            "The log says why: look for `an assertion was not asked for`.",
+            "No answer within replay.timeout, connection refused: is the store up, reachable, slower than that? It is asked anew each second.",
+            "READONLY: the address still leads to a replica. After a failover it must lead to the new master.",
+            "WRONGPASS, NOAUTH, NOPERM: the user, the password or the rights are not what the page on operation says.",
+            "OOM: the store is full. An invalid peer certificate: name its root in replay.ca.",
+        ],
     ),
     alert(
         "SamlgateIdpClockOff",

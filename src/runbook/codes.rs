@@ -3,7 +3,7 @@
 use crate::verdict::Code;
 
 /// A code that can be predicted, in a few words.
-pub(in crate::cli) fn meaning(code: Code) -> &'static str {
+pub(crate) fn meaning(code: Code) -> &'static str {
     match code {
         Code::Unreadable => "Entra cannot read what was posted",
         Code::InvalidXml => "the XML is not valid for SAML",
@@ -21,7 +21,7 @@ pub(in crate::cli) fn meaning(code: Code) -> &'static str {
 
 /// When a code that is never predicted is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
+pub(crate) enum When {
     /// An older code of the same meaning as one that is predicted.
     Old(Code),
     /// After the response was taken.
@@ -32,13 +32,13 @@ pub(super) enum When {
 
 /// A code that is never predicted.
 #[derive(Debug)]
-pub(super) struct Met {
+pub(crate) struct Met {
     /// The digits.
-    pub(super) digits: &'static str,
+    pub(crate) digits: &'static str,
     /// When it is met.
-    pub(super) when: When,
+    pub(crate) when: When,
     /// What it means.
-    pub(super) meaning: &'static str,
+    pub(crate) meaning: &'static str,
 }
 
 const fn met(digits: &'static str, when: When, meaning: &'static str) -> Met {
@@ -46,7 +46,7 @@ const fn met(digits: &'static str, when: When, meaning: &'static str) -> Met {
 }
 
 /// The codes that are met around federated sign-ins, and are no verdict on the response.
-pub(super) const MET: [Met; 27] = [
+pub(crate) const MET: [Met; 27] = [
     met("500081", When::Old(Code::KeyUnknown), "The older code of an unregistered signing key."),
     met("50089", When::After, "The flow token has expired: RelayState is stale, or was changed on the way."),
     met("50072", When::After, "The user must enrol for a second factor."),
