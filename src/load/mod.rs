@@ -27,7 +27,7 @@ pub use case::{Case, Expected};
 pub use exposition::exposition;
 pub use got::{Failure, Got, Received, Relay, Weighed, read, relay, relay_state, token};
 pub use html::page;
-pub use latencies::{Figures, Latencies};
+pub use latencies::{Figures, Latencies, Packed};
 pub use merge::MergeError;
 pub use mix::{Mix, MixError};
 pub use people::{Picker, Spread};
