@@ -8,13 +8,14 @@
 
 #[expect(dead_code, reason = "what the other benchmarks need of it")]
 mod documents;
+#[expect(dead_code, reason = "what the other benchmarks need of it")]
+mod processes;
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::io::Read as _;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use jiff::Timestamp;
-use rustix::process::{Pid, Signal};
+use processes::{Process, cores, free, median, on};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::net::{TcpListener, TcpStream};
@@ -128,109 +129,6 @@ async fn bare(listener: TcpListener, upstream: String, folder: std::path::PathBu
             hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), forward).await.ok();
         });
     }
-}
-
-/// The two cores that this process may run on, as `taskset` takes them: one for the load, one for whom it is put on.
-fn cores() -> Option<[String; 2]> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
-    let number = |text: &str| text.trim().parse::<u32>().ok();
-    let mut all = list.split(',').filter_map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        Some(number(first)?..=number(last)?)
-    });
-    let mut all = all.by_ref().flatten().map(|core| core.to_string());
-    Some([all.next()?, all.next()?]).filter(|_| Path::new(TASKSET).exists())
-}
-
-const TASKSET: &str = "/usr/bin/taskset";
-
-/// The program on the core; where there is none for it alone, wherever it comes to run.
-fn on(core: Option<&str>, program: &Path) -> Command {
-    let Some(core) = core else { return Command::new(program) };
-    let mut command = Command::new(TASKSET);
-    command.args(["-c", core]).arg(program);
-    command
-}
-
-/// A process that ends with this value.
-struct Process {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // whoever has workers of its own takes them along only when it is asked
-        let asked = Pid::from_child(&self.child);
-        rustix::process::kill_process(asked, Signal::TERM).ok();
-        for _ in 0..50 {
-            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-impl Process {
-    fn role(name: &str, core: Option<&str>, arguments: &[&str]) -> Self {
-        let mut child = on(core, &std::env::current_exe().unwrap())
-            .args(["--role", name])
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { child, address: (Ipv4Addr::LOCALHOST, line.trim().parse().unwrap()).into() }
-    }
-
-    /// A program that listens on a port that it is told.
-    async fn program(command: &mut Command, address: SocketAddr) -> Self {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let process = Self { child, address };
-        for _ in 0..500 {
-            if TcpStream::connect(address).await.is_ok() {
-                return process;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic_with(&format!("{command:?} does not listen"))
-    }
-
-    /// Processor time of the process and of its children so far, in microseconds.
-    fn cpu(&self) -> f64 {
-        let root = self.child.id();
-        let of = |pid: u32| -> Option<(u32, f64)> {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-            let ticks: f64 = fields[11].parse::<f64>().ok()? + fields[12].parse::<f64>().ok()?;
-            Some((fields[1].parse().ok()?, ticks * 10_000.0))
-        };
-        let pids =
-            std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        pids.filter_map(|pid| of(pid).filter(|(parent, _)| pid == root || *parent == root)).map(|(_, cpu)| cpu).sum()
-    }
-
-    /// Resident memory in MB.
-    fn resident(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.split_ascii_whitespace().next().unwrap().parse::<f64>().unwrap() / 1024.0
-    }
-}
-
-#[expect(clippy::panic, reason = "benchmark")]
-fn panic_with(text: &str) -> ! {
-    panic!("{text}")
-}
-
-fn free() -> SocketAddr {
-    StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
 // --- the load --------------------------------------------------------------------------------------------------------
@@ -410,11 +308,6 @@ async fn compare(rounds: usize, turn: Duration, only: Option<&str>, beside: Opti
     );
     println!("resident: {:.1} MB", samlgate.resident());
     println!("\n{GOALS}");
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_unstable_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }
 
 /// Writes the certificate that all listeners have; gives back a client that trusts it.

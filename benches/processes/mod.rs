@@ -1,0 +1,140 @@
+//! Contestants as processes of their own, each on a core of its own: what they cost is read from the system.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use tokio::net::TcpStream;
+
+/// The two cores that this process may run on, as `taskset` takes them: one for the load, one for whom it is put on.
+pub(crate) fn cores() -> Option<[String; 2]> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    let number = |text: &str| text.trim().parse::<u32>().ok();
+    let mut all = list.split(',').filter_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(number(first)?..=number(last)?)
+    });
+    let mut all = all.by_ref().flatten().map(|core| core.to_string());
+    Some([all.next()?, all.next()?]).filter(|_| Path::new(TASKSET).exists())
+}
+
+const TASKSET: &str = "/usr/bin/taskset";
+
+/// The program on the core; where there is none for it alone, wherever it comes to run.
+pub(crate) fn on(core: Option<&str>, program: &Path) -> Command {
+    let Some(core) = core else { return Command::new(program) };
+    let mut command = Command::new(TASKSET);
+    command.args(["-c", core]).arg(program);
+    command
+}
+
+/// A process that ends with this value.
+pub(crate) struct Process {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // whoever has workers of its own takes them along only when it is asked
+        let asked = Pid::from_child(&self.child);
+        rustix::process::kill_process(asked, Signal::TERM).ok();
+        for _ in 0..50 {
+            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Process {
+    /// A part that this benchmark plays itself: it says its port, and ends with its standard input.
+    pub(crate) fn role(name: &str, core: Option<&str>, arguments: &[&str]) -> Self {
+        let mut child = on(core, &std::env::current_exe().unwrap())
+            .args(["--role", name])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { child, address: (Ipv4Addr::LOCALHOST, line.trim().parse().unwrap()).into() }
+    }
+
+    /// A program that listens on a port that it is told.
+    pub(crate) async fn program(command: &mut Command, address: SocketAddr) -> Self {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let process = Self { child, address };
+        for _ in 0..500 {
+            if TcpStream::connect(address).await.is_ok() {
+                return process;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic_with(&format!("{command:?} does not listen"))
+    }
+
+    /// Processor time of the process and of its children so far, in microseconds.
+    pub(crate) fn cpu(&self) -> f64 {
+        let root = self.child.id();
+        let of = |pid: u32| -> Option<(u32, f64)> {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+            let ticks: f64 = fields[11].parse::<f64>().ok()? + fields[12].parse::<f64>().ok()?;
+            Some((fields[1].parse().ok()?, ticks * 10_000.0))
+        };
+        let pids =
+            std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        pids.filter_map(|pid| of(pid).filter(|(parent, _)| pid == root || *parent == root)).map(|(_, cpu)| cpu).sum()
+    }
+
+    /// Resident memory in MB.
+    pub(crate) fn resident(&self) -> f64 {
+        resident_of(self.child.id()).unwrap()
+    }
+}
+
+#[expect(clippy::panic, reason = "benchmark")]
+fn panic_with(text: &str) -> ! {
+    panic!("{text}")
+}
+
+/// An address that nobody listens on.
+pub(crate) fn free() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+/// Processor time of a process so far, also of one that has ended and was not waited for, in microseconds.
+pub(crate) fn cpu_of(pid: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    Some((fields[11].parse::<f64>().ok()? + fields[12].parse::<f64>().ok()?) * 10_000.0)
+}
+
+/// Whether a process has ended and was not waited for.
+pub(crate) fn has_ended(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
+}
+
+/// Resident memory of a process in MB.
+pub(crate) fn resident_of(pid: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.split_ascii_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
+}
+
+/// The one in the middle.
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_unstable_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
