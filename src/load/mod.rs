@@ -37,5 +37,5 @@ pub use report::{FORMAT, Report, Settings};
 pub use script::Script;
 pub use shard::Shard;
 pub use tally::{Connections, Counts, Differing, HeldUp, RelayCounts, Tally, Through, Totals};
-pub use threshold::{Held, Threshold, ThresholdError};
+pub use threshold::{Held, Threshold, ThresholdError, Unit};
 pub use timeline::{Point, Timeline};
