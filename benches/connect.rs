@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "benchmark")]
 
+#[expect(dead_code, reason = "what the other benchmarks need of it")]
 mod contestants;
 #[expect(dead_code, reason = "what the other benchmarks need of it")]
 mod documents;

@@ -69,7 +69,7 @@ pub(crate) async fn play<F: Future<Output = ()> + Send + 'static>(role: impl FnO
 }
 
 /// The two cores that this process may run on, as `taskset` takes them: one for the load, one for whom it is put on.
-fn cores() -> Option<[String; 2]> {
+pub(crate) fn cores() -> Option<[String; 2]> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
     let number = |text: &str| text.trim().parse::<u32>().ok();
@@ -162,9 +162,7 @@ impl Process {
 
     /// Resident memory in MB.
     pub(crate) fn resident(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.split_ascii_whitespace().next().unwrap().parse::<f64>().unwrap() / 1024.0
+        resident_of(self.child.id()).unwrap()
     }
 }
 
@@ -176,6 +174,26 @@ fn panic_with(text: &str) -> ! {
 /// A port that is free now.
 pub(crate) fn free() -> SocketAddr {
     StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+/// Processor time of a process so far, also of one that has ended and was not waited for, in microseconds.
+pub(crate) fn cpu_of(pid: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    Some((fields[11].parse::<f64>().ok()? + fields[12].parse::<f64>().ok()?) * 10_000.0)
+}
+
+/// Whether a process has ended and was not waited for.
+pub(crate) fn has_ended(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
+}
+
+/// Resident memory of a process in MB.
+pub(crate) fn resident_of(pid: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.split_ascii_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
 }
 
 /// The middle of the figures.

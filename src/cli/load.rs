@@ -12,7 +12,7 @@ use super::load_signers::{self, Signers};
 use super::terminal::{self, Terminal, Trouble};
 use super::{expect, lab};
 use crate::drive::{self, Driven, Job, Model, Progress, Reach, Target};
-use crate::load::{FORMAT, Plan, Report, Script, Settings, Threshold};
+use crate::load::{FORMAT, Plan, Report, Script, Settings};
 
 /// How long a load is where nothing is said.
 const DURATION: std::time::Duration = std::time::Duration::from_secs(30);
@@ -140,7 +140,7 @@ pub(super) fn load(asked: Asked<'_>, run: &RunArguments, terminal: &Terminal) ->
         live.end()?;
         driven.map_err(|error| Trouble::new(error.to_string()))?
     };
-    let report = report(driven, target.url(), settings, asked_rate, &Threshold::all(run.outputs.fail_if.clone()));
+    let report = report(driven, target.url(), settings, asked_rate, &files);
     files.write(&report)?;
     load_report::print(&report, files.before(), terminal)?;
     ending(&report)
@@ -167,7 +167,7 @@ fn report(
     target: String,
     settings: Settings,
     asked_rate: Option<f64>,
-    thresholds: &[Threshold],
+    files: &load_report::Files,
 ) -> Report {
     let totals = driven.tally.totals();
     let mut report = Report {
@@ -189,7 +189,7 @@ fn report(
         report.limits.push("the load was told to stop before its end".to_owned());
     }
     report.find_limits(LATE);
-    report.thresholds = thresholds.iter().map(|threshold| threshold.hold(&report)).collect();
+    report.thresholds = files.hold(&report);
     report
 }
 

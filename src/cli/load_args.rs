@@ -139,8 +139,8 @@ pub(super) struct RunArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What is said of it")]
 pub(super) struct OutputArguments {
-    /// Fail for this, as p99>50ms, rate<950, error_rate>1% or false_rejects>5; repeatable. False accepts always fail; false rejects
-    /// and errors do unless they are named
+    /// Fail for this, as p99>50ms, rate<950, error_rate>1% or false_rejects>5, or beside the baseline, as p99>baseline*1.2 or
+    /// rate<baseline*0.9; repeatable. False accepts always fail; false rejects and errors do unless they are named
     #[arg(long, value_name = "MEASURE", value_parser = threshold)]
     pub(super) fail_if: Vec<Threshold>,
     /// Write the report as JSON

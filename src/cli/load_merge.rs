@@ -7,7 +7,7 @@ use super::load::ending;
 use super::load_args::MergeArguments;
 use super::load_report::{self, time};
 use super::terminal::{Paint, Terminal, Tone, Trouble};
-use crate::load::{Change, Kind, Report, Threshold, compare};
+use crate::load::{Change, Kind, Report, compare};
 
 /// Bytes of a report that is read.
 const LONGEST: u64 = 256 * 1024 * 1024;
@@ -16,9 +16,8 @@ const LONGEST: u64 = 256 * 1024 * 1024;
 pub(super) fn run(arguments: &MergeArguments, terminal: &Terminal) -> Result<Ending, Trouble> {
     let reports = arguments.reports.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
     let mut report = Report::merge(reports).map_err(|error| Trouble::new(error.to_string()))?;
-    let thresholds = Threshold::all(arguments.outputs.fail_if.clone());
-    report.thresholds = thresholds.iter().map(|threshold| threshold.hold(&report)).collect();
     let files = load_report::Files::create(&arguments.outputs, None)?;
+    report.thresholds = files.hold(&report);
     files.write(&report)?;
     load_report::print(&report, files.before(), terminal)?;
     ending(&report)

@@ -1,4 +1,4 @@
-//! The report of a load for people, and the files that it is written to.
+//! The report of a load for people, the files that it is written to, and what it is held against.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::load_args::OutputArguments;
 use super::load_merge;
 use super::terminal::{self, Paint, Terminal, Tone, Trouble};
-use crate::load::{Counts, Latencies, Report, Totals, page};
+use crate::load::{Counts, Held, Latencies, Report, Threshold, Totals, page};
 
 /// The files that were asked for, all of which can be written, and the report of a load before.
 pub(super) struct Files {
@@ -14,18 +14,24 @@ pub(super) struct Files {
     html: Option<PathBuf>,
     hdr: Option<File>,
     before: Option<Report>,
+    thresholds: Vec<Threshold>,
 }
 
 impl Files {
     /// Makes the files, so that nobody learns after an hour that one cannot be written.
     pub(super) fn create(outputs: &OutputArguments, hdr: Option<&Path>) -> Result<Self, Trouble> {
+        let thresholds = Threshold::all(outputs.fail_if.clone());
+        if let (Some(text), None) = (Threshold::beside_baseline(&thresholds), &outputs.baseline) {
+            return Err(Trouble::new(format!("--fail-if '{text}' compares with a load before, and none is given"))
+                .hint("give the report that `load --json` wrote then, by --baseline FILE"));
+        }
         let before = outputs.baseline.as_deref().map(load_merge::read).transpose()?;
         let create = |file: &Path| File::create(file).map_err(|error| cannot(file, &error));
         for file in [&outputs.json, &outputs.html].into_iter().flatten() {
             create(file)?;
         }
         let hdr = hdr.map(create).transpose()?;
-        Ok(Self { json: outputs.json.clone(), html: outputs.html.clone(), hdr, before })
+        Ok(Self { json: outputs.json.clone(), html: outputs.html.clone(), hdr, before, thresholds })
     }
 
     /// The log of latencies, ready to be written.
@@ -36,6 +42,11 @@ impl Files {
     /// The report of the load before.
     pub(super) fn before(&self) -> Option<&Report> {
         self.before.as_ref()
+    }
+
+    /// Holds a report to everything that was asked of it.
+    pub(super) fn hold(&self, report: &Report) -> Vec<Held> {
+        self.thresholds.iter().map(|threshold| threshold.hold(report, self.before())).collect()
     }
 
     /// Writes the report.
@@ -97,12 +108,11 @@ fn cases(report: &Report, paint: Paint) -> String {
     let names = report.tally.cases.keys().map(|name| name.len()).max().unwrap_or_default().max(4);
     let head = format!("{:names$}  {:>9}  {:22}  GOT", "CASE", "SENT", "EXPECTED");
     let mut out = format!("\n{}\n", paint.paint(Tone::Faint, &head));
-    for (name, counts) in &report.tally.cases {
+    for (name, counts) in report.tally.by_concern() {
         let Counts { sent, expected, code, got, .. } = counts;
         let expected = code.as_ref().map_or_else(|| expected.clone(), |code| format!("{expected} {code}"));
         let got: Vec<String> = got.iter().map(|(got, count)| format!("{} {count}", line(got))).collect();
-        let well = counts.as_expected() == *sent;
-        let got = paint.paint(if well { Tone::Good } else { Tone::Bad }, &got.join(", "));
+        let got = paint.paint(if counts.is_well() { Tone::Good } else { Tone::Bad }, &got.join(", "));
         out.push_str(&format!(
             "{}  {sent:>9}  {expected:22}  {got}\n",
             paint.paint(Tone::Strong, &format!("{name:names$}"))
@@ -199,7 +209,7 @@ fn errors(report: &Report, paint: Paint) -> String {
 fn thresholds(report: &Report, paint: Paint) -> String {
     let mut out = String::new();
     for held in report.thresholds.iter().filter(|held| held.failed) {
-        let text = format!("failed       {}: got {}", held.fail_if, number(held.value));
+        let text = format!("failed       {}: {}", held.fail_if, held.words());
         out.push_str(&format!("{}\n", paint.paint(Tone::Bad, &text)));
     }
     out
@@ -226,8 +236,4 @@ fn bytes(count: u64) -> String {
         10_000..10_000_000 => format!("{:.1} kB", count as f64 / 1e3),
         _ => format!("{:.1} MB", count as f64 / 1e6),
     }
-}
-
-fn number(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.4}") }
 }

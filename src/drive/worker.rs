@@ -108,7 +108,16 @@ impl Worker {
             all.spawn(async move {
                 let over = || end.is_some_and(|end| Instant::now() >= end) || worker.stop.load(Ordering::Relaxed);
                 while !over() {
-                    let Some(signed) = supply.lock().await.recv().await else { return };
+                    let mut next = supply.lock().await;
+                    let signed = match next.try_recv() {
+                        Err(mpsc::error::TryRecvError::Empty) => {
+                            worker.tally().held_up.by_signing += 1;
+                            next.recv().await
+                        }
+                        ready => ready.ok(),
+                    };
+                    drop(next);
+                    let Some(signed) = signed else { return };
                     worker.one(signed, None).await;
                 }
             });

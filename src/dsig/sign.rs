@@ -154,10 +154,19 @@ pub fn sign(xml: &str, id: &str, key: &SigningKey, manner: &Manner<'_>) -> Resul
     let (before, after) = document.source().split_at_checked(place).unwrap_or_default();
     let (opening, closing) = signature(&document, element, id, key, manner)?;
 
-    // SignedInfo is digested where it stands: a PrefixList brings in namespaces from around it
-    let unfinished = parse(&format!("{before}{opening}{closing}{after}"))?;
-    let signed_info = with_id(&unfinished, id)
-        .and_then(|element| unfinished.children_named(element, DS, "Signature").next())
+    // a PrefixList, or a prefix that is declared elsewhere, brings in namespaces from around it: then SignedInfo is digested where it stands
+    let alone = manner.declared && manner.prefix_list.is_empty();
+    let unfinished = match alone {
+        true => parse(&format!("{opening}{closing}"))?,
+        false => parse(&format!("{before}{opening}{closing}{after}"))?,
+    };
+    let signature = match alone {
+        true => Some(unfinished.root()),
+        false => {
+            with_id(&unfinished, id).and_then(|element| unfinished.children_named(element, DS, "Signature").next())
+        }
+    };
+    let signed_info = signature
         .and_then(|signature| unfinished.children_named(signature, DS, "SignedInfo").next())
         .ok_or_else(|| SignError::NoPlace(id.to_owned()))?;
     let prefixes = prefixes(manner);

@@ -60,14 +60,15 @@ impl Scale {
 
 /// Median, 99 % and the longest over time.
 pub(super) fn over_time(timeline: &Timeline) -> String {
-    let points: Vec<_> = timeline.points.iter().enumerate().filter(|(_, point)| point.latency.count() > 0).collect();
+    let unpacked = timeline.points.iter().map(|point| point.latency.unpacked()).enumerate();
+    let points: Vec<(usize, Latencies)> = unpacked.filter(|(_, latency)| latency.count() > 0).collect();
     let last = timeline.points.len().saturating_sub(1).max(1) as f64;
-    let scale = Scale::of(points.iter().flat_map(|(_, point)| [point.latency.percentile(50.0), point.latency.max()]));
+    let scale = Scale::of(points.iter().flat_map(|(_, latency)| [latency.percentile(50.0), latency.max()]));
     let curve = |class, percent| Curve {
         class,
         points: points
             .iter()
-            .map(|(index, point)| (*index as f64 / last, scale.place(point.latency.percentile(percent))))
+            .map(|(index, latency)| (*index as f64 / last, scale.place(latency.percentile(percent))))
             .collect(),
     };
     let seconds = (timeline.points.len() as u64 * timeline.seconds_each) as f64;

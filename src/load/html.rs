@@ -10,7 +10,7 @@ const HEAD: &str = r#"<!DOCTYPE html>
 :root{color-scheme:light dark;--ink:#1b1f24;--faint:#6a737d;--line:#d8dee4;--paper:#fff;--good:#1a7f37;--bad:#cf222e;--a:#0969da;--b:#bf8700;--c:#cf222e}
 @media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--faint:#8b949e;--line:#30363d;--paper:#0d1117;--good:#3fb950;--bad:#f85149;--a:#58a6ff;--b:#d29922;--c:#f85149}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.5rem;margin-bottom:0}h2{font-size:1.1rem;margin-top:2rem}.faint{color:var(--faint)}.good{color:var(--good)}.bad{color:var(--bad)}
+h1{font-size:1.5rem;margin-bottom:0}h2{font-size:1.1rem;margin-top:2rem}.faint{color:var(--faint)}.good{color:var(--good)}.bad,.bad td{color:var(--bad)}
 .verdict{font-size:1.25rem;font-weight:600}table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .6rem;border-bottom:1px solid var(--line)}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--faint)}
 .grid{stroke:var(--line);stroke-width:1}polyline{fill:none;stroke-width:2}.p50{stroke:var(--a)}.p99{stroke:var(--b)}.max{stroke:var(--c);stroke-width:1}.before{stroke:var(--faint);stroke-dasharray:5 4}
@@ -27,7 +27,7 @@ pub fn page(report: &Report, before: Option<&Report>) -> String {
         out.push_str("<h2>Verdicts that differ</h2>\n");
         let rows = report.tally.differing.iter().map(|one| {
             let id = one.request_id.clone().unwrap_or_default();
-            vec![one.case.clone(), one.expected.clone(), one.got.clone(), one.number.to_string(), id]
+            Row::from(vec![one.case.clone(), one.expected.clone(), one.got.clone(), one.number.to_string(), id])
         });
         out.push_str(&table(&["case", "expected", "got", "#number", "request"], &rows.collect::<Vec<_>>()));
     }
@@ -50,17 +50,17 @@ pub fn page(report: &Report, before: Option<&Report>) -> String {
 
 fn heading(report: &Report) -> String {
     let Totals { sent, as_expected, false_accepts, false_rejects, wrong_codes, unclear, errors } = report.totals;
-    let class = if report.failed() || false_accepts > 0 { "bad" } else { "good" };
+    let class = if false_accepts + false_rejects > 0 { "bad" } else { "good" };
     let mut out = format!(
-        "<h1>Sign-in load</h1>\n<p class=\"faint\">{} · {} · {:.1} s</p>\n\
+        "<h1>Sign-in load</h1>\n<p class=\"faint\">{} · {} UTC · {:.1} s</p>\n\
          <p class=\"verdict {class}\">{false_accepts} false accepts, {false_rejects} false rejects</p>\n\
          <p>{sent} sign-ins: {as_expected} as expected, {wrong_codes} by another code, {unclear} unclear, {errors} errors.</p>\n",
         Escaped(&report.target),
-        Escaped(&report.begun),
+        Escaped(report.begun.split(['.', 'Z']).next().unwrap_or_default()),
         report.seconds
     );
     for held in report.thresholds.iter().filter(|held| held.failed) {
-        out.push_str(&format!("<p class=\"bad\">failed: {} (got {})</p>\n", Escaped(&held.fail_if), held.value));
+        out.push_str(&format!("<p class=\"bad\">failed: {}: {}</p>\n", Escaped(&held.fail_if), held.words()));
     }
     for limit in &report.limits {
         out.push_str(&format!("<p class=\"bad\">{}</p>\n", Escaped(limit)));
@@ -68,23 +68,24 @@ fn heading(report: &Report) -> String {
     out
 }
 
-fn cases(report: &Report) -> Vec<Vec<String>> {
-    let row = |(name, counts): (&String, &super::Counts)| {
+fn cases(report: &Report) -> Vec<Row> {
+    let row = |(name, counts): (&str, &super::Counts)| {
         let code = counts.code.as_deref().unwrap_or_default();
         let got: Vec<String> = counts.got.iter().map(|(got, count)| format!("{got} {count}")).collect();
-        vec![name.clone(), counts.sent.to_string(), format!("{} {code}", counts.expected), got.join(", ")]
+        let cells = [name.to_owned(), counts.sent.to_string(), format!("{} {code}", counts.expected), got.join(", ")];
+        Row { bad: !counts.is_well(), cells: cells.to_vec() }
     };
-    report.tally.cases.iter().map(row).collect()
+    report.tally.by_concern().into_iter().map(row).collect()
 }
 
-fn times(report: &Report) -> Vec<Vec<String>> {
+fn times(report: &Report) -> Vec<Row> {
     let tally = &report.tally;
     let row = |(name, latencies): (&str, &Latencies)| {
         let at = [50.0, 90.0, 99.0, 99.9, 99.99, 100.0].map(|percent| millis(latencies.percentile(percent)));
         let mut row = vec![name.to_owned()];
         row.extend(at);
         row.push(latencies.count().to_string());
-        row
+        Row::from(row)
     };
     let all = [
         ("latency", &tally.latency),
@@ -96,7 +97,7 @@ fn times(report: &Report) -> Vec<Vec<String>> {
     all.into_iter().filter(|(_, latencies)| latencies.count() > 0).map(row).collect()
 }
 
-fn changes(before: &Report, after: &Report) -> Vec<Vec<String>> {
+fn changes(before: &Report, after: &Report) -> Vec<Row> {
     let row = |change: super::Change| {
         let number = |value: f64| match change.kind {
             super::Kind::Micros => format!("{:.3} ms", value / 1e3),
@@ -104,20 +105,34 @@ fn changes(before: &Report, after: &Report) -> Vec<Vec<String>> {
             super::Kind::Count => format!("{value:.0}"),
         };
         let percent = change.percent().map_or_else(String::new, |percent| format!("{percent:+.1}"));
-        vec![change.name.to_owned(), number(change.before), number(change.after), percent]
+        let cells = vec![change.name.to_owned(), number(change.before), number(change.after), percent];
+        Row { bad: change.is_worse(), cells }
     };
     compare(before, after).into_iter().map(row).collect()
 }
 
-fn settings(report: &Report) -> Vec<Vec<String>> {
+fn settings(report: &Report) -> Vec<Row> {
     let settings = &report.settings;
     let asked = report.asked_rate.map_or_else(|| "none".to_owned(), |rate| format!("{rate:.1}/s"));
+    let (opened, relay) = (report.tally.connections, report.tally.relay_state);
     let mut rows = vec![
         ("model", settings.model.clone()),
         ("plan", settings.plan.clone()),
         ("rate asked", asked),
         ("rate reached", format!("{:.1}/s", report.reached_rate)),
         ("connections", settings.connections.to_string()),
+        (
+            "opened",
+            format!(
+                "{}: {} full handshakes, {} sessions taken up",
+                opened.opened, opened.full_handshakes, opened.resumed
+            ),
+        ),
+        ("bytes", format!("{} sent, {} received", opened.sent_bytes, opened.received_bytes)),
+        (
+            "RelayState",
+            format!("{} answers name theirs, {} none, {} of another request", relay.kept, relay.silent, relay.mixed),
+        ),
         ("HTTP", settings.http.clone()),
         ("TLS", settings.tls.clone()),
         ("mix", settings.mix.clone()),
@@ -132,11 +147,24 @@ fn settings(report: &Report) -> Vec<Vec<String>> {
         let said = report.tally.error_texts.get(kind).map_or("", String::as_str);
         rows.push(("error", format!("{kind}: {count}. {said}")));
     }
-    rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect()
+    rows.into_iter().map(|(name, value)| Row::from(vec![name.to_owned(), value])).collect()
+}
+
+/// A row of a table.
+struct Row {
+    /// Whether something is wrong there.
+    bad: bool,
+    cells: Vec<String>,
+}
+
+impl From<Vec<String>> for Row {
+    fn from(cells: Vec<String>) -> Self {
+        Self { bad: false, cells }
+    }
 }
 
 /// A table; a heading that begins with # is of numbers.
-fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+fn table(head: &[&str], rows: &[Row]) -> String {
     let class = |index: usize| match head.get(index) {
         Some(name) if name.starts_with('#') => " class=\"n\"",
         _ => "",
@@ -145,8 +173,9 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let names = head.iter().map(|name| name.trim_start_matches('#')).enumerate();
     let mut out = format!("<table>\n<tr>{}</tr>\n", names.map(|name| cell("th", name)).collect::<String>());
     for row in rows {
-        let cells = row.iter().map(String::as_str).enumerate().map(|text| cell("td", text));
-        out.push_str(&format!("<tr>{}</tr>\n", cells.collect::<String>()));
+        let class = if row.bad { " class=\"bad\"" } else { "" };
+        let cells = row.cells.iter().map(String::as_str).enumerate().map(|text| cell("td", text));
+        out.push_str(&format!("<tr{class}>{}</tr>\n", cells.collect::<String>()));
     }
     out + "</table>\n"
 }

@@ -105,6 +105,67 @@ impl Latencies {
     }
 }
 
+/// Times that are kept and seldom looked at: some hundred bytes, where [`Latencies`] take up to a hundred kilobytes.
+#[derive(Debug, Clone, Default)]
+pub struct Packed(Vec<u8>);
+
+impl Packed {
+    /// The times.
+    pub fn unpacked(&self) -> Latencies {
+        let mut all = Latencies::new();
+        // what was packed here is read here; nothing is packed as nothing
+        let read: Option<Histogram<u64>> = Deserializer::new().deserialize(&mut self.0.as_slice()).ok();
+        if let Some(read) = read {
+            let _ = all.0.add(&read);
+        }
+        all
+    }
+
+    /// Adds times.
+    pub fn add(&mut self, more: &Latencies) {
+        if more.count() > 0 {
+            let mut all = self.unpacked();
+            all.add(more);
+            *self = Self::from(&all);
+        }
+    }
+
+    /// Bytes that it takes.
+    pub fn size(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl From<&Latencies> for Packed {
+    fn from(latencies: &Latencies) -> Self {
+        let mut bytes = Vec::new();
+        if latencies.count() > 0 {
+            // a Vec takes whatever is written
+            let _ = V2Serializer::new().serialize(&latencies.0, &mut bytes);
+        }
+        bytes.shrink_to_fit();
+        Self(bytes)
+    }
+}
+
+impl PartialEq for Packed {
+    fn eq(&self, other: &Self) -> bool {
+        self.unpacked() == other.unpacked()
+    }
+}
+
+impl Serialize for Packed {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.unpacked().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Packed {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Latencies::deserialize(deserializer).map(|latencies| Self::from(&latencies))
+    }
+}
+
 /// Times in microseconds, as they are written down.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Figures {
@@ -171,6 +232,11 @@ mod tests {
         assert_eq!(one, both);
         let text = serde_json::to_string(&both).unwrap();
         assert_eq!(serde_json::from_str::<Latencies>(&text).unwrap(), both);
+        let mut packed = Packed::from(&one);
+        assert_eq!((packed.unpacked(), Packed::default().unpacked().count()), (both.clone(), 0));
+        packed.add(&both);
+        assert_eq!(packed.unpacked().count(), 2 * both.count());
+        assert_eq!(serde_json::from_str::<Packed>(&text).unwrap(), Packed::from(&both));
         assert!(both.percentile(50.0).abs_diff(100_000_000) < 200_000);
         assert_eq!(both.above(0), 19_999);
         assert_eq!(Latencies::decoded(&Latencies::new().encoded()).unwrap().count(), 0);

@@ -76,6 +76,14 @@ impl Report {
     /// Where the generator was the limit, in sentences. `late` says how late at 99 % is still in time.
     pub fn find_limits(&mut self, late: u64) {
         let held = self.tally.held_up;
+        let part = |count: u64| count as f64 / self.totals.sent.max(1) as f64;
+        if self.settings.model == "closed" && part(held.by_signing) > 0.05 {
+            self.limits.push(format!(
+                "no response was signed yet when a connection was free for {} of {} sign-ins: the rate says more of this machine's signing than \
+                 of the target; sign ahead by --pool, or with a P-256 key",
+                held.by_signing, self.totals.sent
+            ));
+        }
         let Some(asked) = self.asked_rate else { return };
         if held.not_sent > 0 {
             self.limits.push(format!("{} requests were never sent: too many were waiting", held.not_sent));
@@ -85,7 +93,6 @@ impl Report {
         if !slow && p99 <= late {
             return;
         }
-        let part = |count: u64| count as f64 / self.totals.sent.max(1) as f64;
         let why = if part(held.by_connections) > 0.005 {
             format!(
                 "all {} connections were busy when {} requests were due: the target is slower than is asked of it, or --connections is too low",
@@ -120,5 +127,24 @@ impl Report {
     /// The JSON schema of a report.
     pub fn schema() -> serde_json::Value {
         schemars::schema_for!(Self).to_value()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_load_says_that_it_waited_for_its_own_signatures() {
+        let mut report = Report::default();
+        report.settings.model = "closed".to_owned();
+        report.totals.sent = 100;
+        report.tally.held_up.by_signing = 5;
+        report.find_limits(0);
+        assert!(report.limits.is_empty());
+        report.tally.held_up.by_signing = 60;
+        report.find_limits(0);
+        assert!(report.limits.len() == 1 && report.limits[0].contains("for 60 of 100"), "{:?}", report.limits);
     }
 }

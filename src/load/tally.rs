@@ -9,8 +9,9 @@ use super::{Case, Expected, Failure, Got, Latencies, Relay, Weighed};
 
 /// Names of outcomes of one case; whoever answers with ever new codes gets no more.
 const NAMES: usize = 64;
-/// Verdicts that differ, kept one by one.
+/// Verdicts that differ, kept one by one; and of them those of one case with one answer.
 const KEPT: usize = 20;
+const ALIKE: usize = 5;
 /// Characters of what is said of a failure.
 const TEXT: usize = 300;
 
@@ -66,6 +67,12 @@ pub struct Differing {
     pub number: u64,
     /// `x-request-id` of the answer.
     pub request_id: Option<String>,
+}
+
+impl Differing {
+    fn is_false_accept(&self) -> bool {
+        self.got == Got::Accepted.name()
+    }
 }
 
 /// The counts of one case.
@@ -214,11 +221,19 @@ impl Tally {
         weighed
     }
 
-    /// Keeps a verdict that differs, if it is one of the first.
+    /// Keeps a verdict that differs, if it is one of the first of its kind. False accepts come first, whenever they came: many sound
+    /// sign-ins that were refused before do not hide them.
     pub fn keep(&mut self, differing: Differing) {
-        if self.differing.len() < KEPT {
-            self.differing.push(differing);
+        let alike = |one: &&Differing| (&one.case, &one.got) == (&differing.case, &differing.got);
+        if self.differing.iter().filter(alike).count() >= ALIKE {
+            return;
         }
+        let place = match differing.is_false_accept() {
+            true => self.differing.iter().position(|one| !one.is_false_accept()),
+            false => None,
+        };
+        self.differing.insert(place.unwrap_or(self.differing.len()), differing);
+        self.differing.truncate(KEPT);
     }
 
     /// Keeps what is said of a failure, if it is the first of its kind.
@@ -260,6 +275,13 @@ impl Tally {
         self.tls.add(&other.tls);
     }
 
+    /// The cases by name; before them those with a false accept, those with a false reject, and those that are not well otherwise.
+    pub fn by_concern(&self) -> Vec<(&str, &Counts)> {
+        let mut cases: Vec<_> = self.cases.iter().map(|(name, counts)| (name.as_str(), counts)).collect();
+        cases.sort_by_key(|(_, counts)| (counts.false_accepts == 0, counts.false_rejects == 0, counts.is_well()));
+        cases
+    }
+
     /// The sums over all cases.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
@@ -296,6 +318,11 @@ impl Counts {
         self.errors += other.errors;
     }
 
+    /// Whether everything was as it had to be.
+    pub fn is_well(&self) -> bool {
+        self.as_expected() == self.sent
+    }
+
     /// As it had to be.
     pub fn as_expected(&self) -> u64 {
         let wrong = self.false_accepts + self.false_rejects + self.wrong_codes + self.unclear + self.errors;
@@ -311,5 +338,49 @@ fn add_one(counts: &mut BTreeMap<String, u64>, name: String) {
 fn add_all(counts: &mut BTreeMap<String, u64>, others: &BTreeMap<String, u64>) {
     for (name, count) in others {
         *counts.entry(name.clone()).or_default() += count;
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_false_accept_is_named_whatever_else_was_wrong() {
+        let mut tally = Tally::default();
+        let differing = |case: usize, got: &str, number| Differing {
+            case: format!("case{case}"),
+            expected: String::new(),
+            got: got.to_owned(),
+            number,
+            request_id: None,
+        };
+        (0..100).for_each(|number| tally.keep(differing(0, "AADSTS50006", number)));
+        assert_eq!(tally.differing.len(), 5);
+        (0..100).for_each(|number| tally.keep(differing(number, "AADSTS50008", 0)));
+        assert_eq!(tally.differing.len(), 20);
+        (0..9).for_each(|number| tally.keep(differing(7, "accepted", number)));
+        let first: Vec<_> = tally.differing.iter().take(6).map(|one| (one.got.as_str(), one.number)).collect();
+        let accepted = |number| ("accepted", number);
+        assert_eq!(first[..5], [0, 1, 2, 3, 4].map(accepted));
+        assert_eq!((first[5], tally.differing.len()), (("AADSTS50006", 0), 20));
+    }
+
+    #[test]
+    fn what_was_judged_wrongly_comes_first() {
+        let mut tally = Tally::default();
+        let sent = |counts: Counts| Counts { sent: 9, ..counts };
+        for (name, counts) in [
+            ("altered", Counts::default()),
+            ("expired", Counts { errors: 1, ..Counts::default() }),
+            ("sha1", Counts { false_rejects: 1, ..Counts::default() }),
+            ("sound", Counts::default()),
+            ("unsigned", Counts { false_accepts: 1, ..Counts::default() }),
+        ] {
+            tally.cases.insert(name.to_owned(), sent(counts));
+        }
+        let names: Vec<&str> = tally.by_concern().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["unsigned", "sha1", "expired", "altered", "sound"]);
     }
 }

@@ -1,4 +1,4 @@
-//! What a load must keep to: `p99<=50ms`, turned round as the reason to fail, `p99>50ms`.
+//! What a load must keep to: `p99<=50ms`, turned round as the reason to fail, `p99>50ms`; or `p99>baseline*1.2`, beside a load before.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +10,15 @@ pub struct Threshold {
     text: String,
     measure: Measure,
     comparison: Comparison,
-    /// In the unit of the measure: microseconds, requests a second, requests, or parts of all.
-    bound: f64,
+    bound: Bound,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Bound {
+    /// In the unit of the measure.
+    Fixed(f64),
+    /// So many times what the load before had.
+    Baseline(f64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,19 +44,60 @@ enum Comparison {
 const COUNTS: [&str; 8] =
     ["sent", "errors", "false_accepts", "false_rejects", "wrong_codes", "unclear", "mixed_relay_state", "not_sent"];
 
+/// What a measure counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Microseconds.
+    Micros,
+    /// Requests a second.
+    PerSecond,
+    /// Parts of all requests.
+    Part,
+    /// Requests.
+    #[default]
+    Requests,
+}
+
 /// How a threshold came out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Held {
     /// As it was given.
     pub fail_if: String,
-    /// What was measured, in the unit of the threshold's measure: microseconds, requests a second, requests, or parts of all.
+    /// What was measured.
     pub value: f64,
+    /// What it was held against.
+    #[serde(default)]
+    pub bound: f64,
+    /// What both count in.
+    #[serde(default)]
+    pub unit: Unit,
     /// Whether the load fails by it.
     pub failed: bool,
 }
 
+impl Held {
+    /// What was measured, and against what, for people.
+    pub fn words(&self) -> String {
+        let value = |value: f64| match self.unit {
+            Unit::Micros => format!("{:.3} ms", value / 1e3),
+            Unit::PerSecond => format!("{value:.1}/s"),
+            Unit::Part => format!("{:.3} %", value * 100.0),
+            Unit::Requests => format!("{value}"),
+        };
+        let baseline = if self.fail_if.contains(BASELINE) {
+            format!(", where the bound was {}", value(self.bound))
+        } else {
+            String::new()
+        };
+        format!("got {}{baseline}", value(self.value))
+    }
+}
+
+const BASELINE: &str = "baseline";
+
 impl Threshold {
-    /// Reads `p99>50ms`, `false_accepts>0`, `rate<950`, `error_rate>1%`.
+    /// Reads `p99>50ms`, `false_accepts>0`, `rate<950`, `error_rate>1%`, `p99>baseline*1.2`, `errors>baseline`.
     ///
     /// # Errors
     /// What cannot be read.
@@ -64,7 +112,10 @@ impl Threshold {
             _ => (Comparison::Below, rest.trim_start_matches('<')),
         };
         let measure = Measure::parse(name.trim()).ok_or_else(wrong)?;
-        let bound = measure.bound(bound.trim()).ok_or_else(wrong)?;
+        let bound = match bound.trim().strip_prefix(BASELINE) {
+            Some(times) => Bound::Baseline(times_of(times.trim()).ok_or_else(wrong)?),
+            None => Bound::Fixed(measure.bound(bound.trim()).ok_or_else(wrong)?),
+        };
         Ok(Self { text: text.split_whitespace().collect(), measure, comparison, bound })
     }
 
@@ -75,7 +126,7 @@ impl Threshold {
             text: format!("{name}>0"),
             measure: Measure::Count(name),
             comparison: Comparison::Above,
-            bound: 0.0,
+            bound: Bound::Fixed(0.0),
         };
         let mut all = vec![zero("false_accepts"), zero("mixed_relay_state")];
         let names = |asked: &[Self], measures: &[Measure]| asked.iter().any(|one| measures.contains(&one.measure));
@@ -90,17 +141,36 @@ impl Threshold {
         all
     }
 
-    /// Holds a report to it.
-    pub fn hold(&self, report: &Report) -> Held {
-        let value = self.measure.of(report);
-        let failed = match self.comparison {
-            Comparison::Above => value > self.bound,
-            Comparison::AtLeast => value >= self.bound,
-            Comparison::Below => value < self.bound,
-            Comparison::AtMost => value <= self.bound,
-        };
-        Held { fail_if: self.text.clone(), value, failed }
+    /// The text of the first that compares with a load before.
+    pub fn beside_baseline(all: &[Self]) -> Option<&str> {
+        all.iter().find(|one| matches!(one.bound, Bound::Baseline(_))).map(|one| one.text.as_str())
     }
+
+    /// Holds a report to it, beside that of a load before; whatever compares with one fails where there is none.
+    pub fn hold(&self, report: &Report, before: Option<&Report>) -> Held {
+        let value = self.measure.of(report);
+        let bound = match self.bound {
+            Bound::Fixed(bound) => Some(bound),
+            Bound::Baseline(times) => before.map(|before| self.measure.of(before) * times),
+        };
+        let failed = bound.is_none_or(|bound| match self.comparison {
+            Comparison::Above => value > bound,
+            Comparison::AtLeast => value >= bound,
+            Comparison::Below => value < bound,
+            Comparison::AtMost => value <= bound,
+        });
+        let (fail_if, unit) = (self.text.clone(), self.measure.unit());
+        Held { fail_if, value, bound: bound.unwrap_or_default(), unit, failed }
+    }
+}
+
+/// The factor of `*1.2`; 1 where nothing is written.
+fn times_of(text: &str) -> Option<f64> {
+    if text.is_empty() {
+        return Some(1.0);
+    }
+    let times = text.strip_prefix('*')?.trim().parse().ok();
+    times.filter(|times: &f64| times.is_finite() && *times >= 0.0)
 }
 
 impl Measure {
@@ -140,6 +210,15 @@ impl Measure {
         }
     }
 
+    fn unit(self) -> Unit {
+        match self {
+            Self::Percentile(_) | Self::Mean | Self::Max | Self::LatePercentile(_) => Unit::Micros,
+            Self::Rate => Unit::PerSecond,
+            Self::ErrorRate => Unit::Part,
+            Self::Count(_) => Unit::Requests,
+        }
+    }
+
     fn of(self, report: &Report) -> f64 {
         let (tally, totals) = (&report.tally, &report.totals);
         let count = |name| match name {
@@ -167,8 +246,8 @@ impl Measure {
 /// No threshold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected a measure, < or > (=), and a bound with its unit, as p99>50ms, rate<950, error_rate>1% or false_rejects>0, got `{0}`; \
-     measures are p50 to p99.99, mean, max, late_p99, rate, error_rate, {counts}",
+    "expected a measure, < or > (=), and a bound with its unit or from the baseline, as p99>50ms, p99>baseline*1.2, rate<950, error_rate>1% \
+     or false_rejects>0, got `{0}`; measures are p50 to p99.99, mean, max, late_p99, rate, error_rate, {counts}",
     counts = COUNTS.join(", ")
 )]
 pub struct ThresholdError(String);
@@ -206,9 +285,39 @@ mod tests {
             ("errors>=2", true),
             ("false_accepts>0", false),
         ] {
-            assert_eq!(Threshold::parse(text).unwrap().hold(&report()).failed, failed, "{text}");
+            assert_eq!(Threshold::parse(text).unwrap().hold(&report(), None).failed, failed, "{text}");
         }
         for wrong in ["", "p99", "p99>50", "p101>5ms", "px>5ms", "rate>", "speed>1", "p99>-5ms", "errors>NaN"] {
+            assert!(Threshold::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_load_is_held_against_the_one_before() {
+        let before = report();
+        let mut now = report();
+        now.reached_rate = 800.0;
+        // 100 ms become 125 ms
+        (0..3).for_each(|_| now.tally.latency.record(Duration::from_millis(125)));
+        for (text, failed) in [
+            ("p99>baseline*1.2", true),
+            ("p99 > baseline * 1.3", false),
+            ("p50>baseline*1.2", false),
+            ("rate<baseline*0.9", true),
+            ("rate<baseline*0.85", false),
+            ("errors>baseline", false),
+            ("errors>=baseline", true),
+            ("error_rate>baseline*2", false),
+        ] {
+            let threshold = Threshold::parse(text).unwrap();
+            assert_eq!(threshold.hold(&now, Some(&before)).failed, failed, "{text}");
+            assert!(threshold.hold(&now, None).failed, "{text}");
+            assert_eq!(Threshold::beside_baseline(std::slice::from_ref(&threshold)), Some(threshold.text.as_str()));
+        }
+        let held = Threshold::parse("p99>baseline*1.2").unwrap().hold(&now, Some(&before));
+        assert_eq!(held.words(), "got 125.055 ms, where the bound was 118.808 ms");
+        assert_eq!(Threshold::beside_baseline(&Threshold::all(Vec::new())), None);
+        for wrong in ["p99>baseline*", "p99>baseline*x", "p99>baseline1.2", "p99>baseline*-1", "p99>1.2*baseline"] {
             assert!(Threshold::parse(wrong).is_err(), "{wrong}");
         }
     }

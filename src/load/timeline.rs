@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Latencies, Tally};
+use super::{Packed, Tally};
 
 /// Points at most.
 const POINTS: usize = 300;
@@ -29,7 +29,7 @@ pub struct Point {
     pub false_rejects: u64,
     /// As in the report.
     #[schemars(with = "super::Figures")]
-    pub latency: Latencies,
+    pub latency: Packed,
 }
 
 impl Default for Timeline {
@@ -50,7 +50,7 @@ impl Timeline {
             errors: totals.errors,
             false_accepts: totals.false_accepts,
             false_rejects: totals.false_rejects,
-            latency: tally.latency.clone(),
+            latency: Packed::from(&tally.latency),
         };
         let place = self.place(second);
         self.add_at(place, &point);
@@ -102,7 +102,7 @@ impl Point {
         self.errors += other.errors;
         self.false_accepts += other.false_accepts;
         self.false_rejects += other.false_rejects;
-        self.latency.add(&other.latency);
+        self.latency.add(&other.latency.unpacked());
     }
 }
 
@@ -115,15 +115,20 @@ mod tests {
     fn a_long_run_has_no_more_points_than_a_short_one() {
         let mut timeline = Timeline::default();
         let mut second = Tally::default();
-        second.latency.record(std::time::Duration::from_millis(3));
+        (1..1000).for_each(|number| second.latency.record(std::time::Duration::from_micros(number * number)));
         for number in 0..3600 {
             timeline.add(number, &second);
         }
         assert_eq!((timeline.seconds_each, timeline.points.len()), (16, 225));
-        assert!(timeline.points.iter().all(|point| point.latency.count() == 16));
+        assert!(timeline.points.iter().all(|point| point.latency.unpacked().count() == 16 * 999));
+        // an hour of them takes as much as some seconds would that are not packed
+        assert!(timeline.points.iter().map(|point| point.latency.size()).sum::<usize>() < 1024 * 1024);
         let mut short = Timeline::default();
         short.add(1, &second);
         short.join(timeline);
-        assert_eq!((short.seconds_each, short.points[0].latency.count(), short.points.len()), (16, 17, 225));
+        assert_eq!(
+            (short.seconds_each, short.points[0].latency.unpacked().count(), short.points.len()),
+            (16, 17 * 999, 225)
+        );
     }
 }

@@ -38,15 +38,9 @@ fn deflated(xml: &str) -> Result<Vec<u8>, MintError> {
 
 /// `application/x-www-form-urlencoded`, by the strictest reading: what is not a letter or a digit is escaped.
 pub fn urlencoded(fields: &[(&str, &str)]) -> String {
-    let escape = |out: &mut String, text: &str| {
-        for byte in text.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => out.push(char::from(byte)),
-                _ => out.push_str(&format!("%{byte:02X}")),
-            }
-        }
-    };
-    let mut out = String::new();
+    let length: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    // base64 has an escape in some thirty characters
+    let mut out = String::with_capacity(length + length / 8);
     for (name, value) in fields {
         if !out.is_empty() {
             out.push('&');
@@ -56,4 +50,22 @@ pub fn urlencoded(fields: &[(&str, &str)]) -> String {
         escape(&mut out, value);
     }
     out
+}
+
+/// Adds text; what stays as it is goes in one piece.
+fn escape(out: &mut String, text: &str) {
+    let stays = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let mut rest = text;
+    while let Some((before, from)) = rest.bytes().position(|byte| !stays(byte)).and_then(|at| rest.split_at_checked(at))
+    {
+        out.push_str(before);
+        let mut characters = from.chars();
+        let mut bytes = [0; 4];
+        for byte in characters.next().map_or("", |first| first.encode_utf8(&mut bytes)).bytes() {
+            let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0').to_ascii_uppercase();
+            out.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+        }
+        rest = characters.as_str();
+    }
+    out.push_str(rest);
 }

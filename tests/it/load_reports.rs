@@ -1,7 +1,8 @@
 //! What is made of the reports of loads: several as one, one beside another, a page, and metrics while it runs.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
 
 use assert_cmd::cargo::cargo_bin;
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use samlgate::lab::Entra;
 use samlgate::load::{Latencies, Report};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::load::{load, run, started, tenant};
 
@@ -63,6 +65,68 @@ async fn two_generators_of_one_seed_share_the_load_and_their_reports_are_one() {
     assert!(String::from_utf8_lossy(&twice.stderr).contains("shard 1/2 is there twice"), "{twice:?}");
     let failed = run(&folder, &["merge", "0.json", "1.json", "--fail-if", "p50>1us"]).await;
     assert_eq!(failed.status.code(), Some(1));
+    let held = |fail_if: &'static str| ["merge", "0.json", "1.json", "--fail-if", fail_if, "--baseline", "0.json"];
+    let kept = run(&folder, &held("sent>baseline*2")).await;
+    assert_eq!(kept.status.code(), Some(0), "{kept:?}");
+    let missed = run(&folder, &held("sent > baseline * 1.9")).await;
+    assert_eq!(missed.status.code(), Some(1), "{missed:?}");
+    let said = String::from_utf8(missed.stdout).unwrap();
+    assert!(said.contains("sent>baseline*1.9: got 80, where the bound was 76\n"), "{said}");
+    let alone = run(&folder, &["merge", "0.json", "1.json", "--fail-if", "sent>baseline"]).await;
+    assert_eq!(alone.status.code(), Some(2), "{alone:?}");
+}
+
+/// Where a load that was started with `--admin` shows its metrics, and what else it says.
+fn metrics_of(child: &mut Child) -> (String, BufReader<ChildStderr>) {
+    let (mut talk, mut line) = (BufReader::new(child.stderr.take().unwrap()), String::new());
+    talk.read_line(&mut line).unwrap();
+    (line.trim().split_once("http://").unwrap().1.trim_end_matches("/metrics").to_owned(), talk)
+}
+
+/// Its metrics, as long as it runs.
+async fn asked(place: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(place).await?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n").await?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await?;
+    Ok(text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_takes_no_more_memory_the_longer_it_is() {
+    let folder = tenant("");
+    let file = folder.path().join("samlgate.toml");
+    let config = std::fs::read_to_string(&file).unwrap().replace("current.cer", "p256.cer");
+    std::fs::write(&file, config).unwrap();
+    let (address, _stop) = started(entra(&folder)).await;
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/keys/p256.pem");
+    let mut command = Command::new(cargo_bin!("samlgate"));
+    command.current_dir(folder.path()).arg("load").arg(format!("http://{address}/login.srf"));
+    command.args(["--config", "samlgate.toml", "--key", key, "--closed", "--connections", "8", "--requests", "2500"]);
+    command.args(["--mix", "sound=8,altered=1,replayed=1", "--admin", "127.0.0.1:0"]);
+    command.args(["--json", "report.json", "--hdr", "latencies.hdr", "--html", "load.html"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (place, _talk) = metrics_of(&mut child);
+    let mut seen: Vec<(u64, u64)> = Vec::new();
+    // to ask without a pause would take the cores from the load
+    let mut now_and_then = tokio::time::interval(Duration::from_millis(100));
+    while let Ok(text) = asked(&place).await {
+        let count = text.lines().find_map(|line| line.strip_prefix("samlgate_load_latency_seconds_count "));
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        if let (Some(count), Some(resident)) = (count, resident) {
+            let kilobytes = resident.split_ascii_whitespace().next().unwrap().parse().unwrap();
+            seen.push((count.parse().unwrap(), kilobytes));
+        }
+        now_and_then.tick().await;
+    }
+    let out = tokio::task::spawn_blocking(|| child.wait_with_output().unwrap()).await.unwrap();
+    assert_eq!(out.status.code(), Some(0), "{out:?}");
+    assert_eq!(report(&folder, "report.json").totals.sent, 2500);
+    let early = seen.iter().find(|(count, _)| *count >= 250).unwrap();
+    let late = seen.last().unwrap();
+    // each sign-in has 5 kB; none of them may stay
+    assert!(late.0 >= early.0 + 1000 && late.1 < early.1 + 4 * 1024, "{early:?} {late:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,15 +142,9 @@ async fn prometheus_sees_a_load_while_it_runs() {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let mut talk = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    talk.read_line(&mut line).unwrap();
-    let place = line.trim().split_once("http://").unwrap().1.trim_end_matches("/metrics").to_owned();
+    let (place, _talk) = metrics_of(&mut child);
     let metrics = loop {
-        let mut stream = tokio::net::TcpStream::connect(&place).await.unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n").await.unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
+        let text = asked(&place).await.unwrap();
         assert!(text.contains("samlgate_load_requests_total{case=\"expired\",outcome=\"false_accept\"} 0\n"), "{text}");
         if !text.contains("{case=\"sound\",outcome=\"as_expected\"} 0\n") {
             break text;
