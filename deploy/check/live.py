@@ -11,13 +11,11 @@ The rules are run as they are but for their times: `for` is a second, and a quar
 import json
 import re
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import yaml
 
-from services import Prometheus, Redis, Webhook, alertmanager, get, until
+from services import Prometheus, Redis, Webhook, alertmanager, check, get, until
 from staging import Staging
 
 DEPLOY = Path(__file__).resolve().parent.parent
@@ -231,12 +229,4 @@ def main(samlgate, folder, started):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        raise SystemExit(__doc__)
-    programs = []
-    with tempfile.TemporaryDirectory() as temporary:
-        try:
-            main(sys.argv[1], Path(temporary), programs)
-        finally:
-            for one in reversed(programs):
-                one.end()
+    check(main, __doc__)

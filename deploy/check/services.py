@@ -4,12 +4,15 @@ import json
 import re
 import socket
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 PATIENCE = 90.0
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -27,6 +30,19 @@ def until(what, condition, lacking=lambda: ""):
         if time.monotonic() > end:
             raise SystemExit(f"live: in vain waited for {what} {lacking()}")
         time.sleep(0.1)
+
+
+def check(main, usage):
+    """Runs a check of the program that the command line names, in a folder of its own, and ends whatever it started."""
+    if len(sys.argv) != 2:
+        raise SystemExit(usage)
+    started = []
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            main(sys.argv[1], Path(folder), started)
+        finally:
+            for one in reversed(started):
+                one.end()
 
 
 def get(url):

@@ -10,12 +10,11 @@ Each pod's command is as the Job has it, but for where things are (paths, the ad
 import json
 import re
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import yaml
 
+from services import check
 from staging import KEY, Staging
 
 JOB = Path(__file__).resolve().parent.parent / "kubernetes/load/job.yaml"
@@ -73,12 +72,4 @@ def main(samlgate, folder, started):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        raise SystemExit(__doc__)
-    programs = []
-    with tempfile.TemporaryDirectory() as temporary:
-        try:
-            main(sys.argv[1], Path(temporary), programs)
-        finally:
-            for one in reversed(programs):
-                one.end()
+    check(main, __doc__)

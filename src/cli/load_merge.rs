@@ -7,7 +7,7 @@ use super::load::ending;
 use super::load_args::MergeArguments;
 use super::load_report::{self, time};
 use super::terminal::{Paint, Terminal, Tone, Trouble};
-use crate::load::{Change, Kind, Report, compare};
+use crate::load::{Change, Kind, Report, compare, differences};
 
 /// Bytes of a report that is read.
 const LONGEST: u64 = 256 * 1024 * 1024;
@@ -50,6 +50,9 @@ pub(super) fn changes(before: &Report, after: &Report, paint: Paint) -> String {
         let text = format!("{name:16}  {:>10}  {:>10}  {percent:>8}", number(before), number(after));
         let text = text.trim_end().to_owned();
         out.push_str(&format!("{}\n", if change.is_worse() { paint.paint(Tone::Bad, &text) } else { text }));
+    }
+    for difference in differences(before, after) {
+        out.push_str(&format!("{}\n", paint.paint(Tone::Bad, &difference)));
     }
     out
 }

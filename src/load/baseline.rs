@@ -60,6 +60,24 @@ pub fn compare(before: &Report, after: &Report) -> Vec<Change> {
     ]
 }
 
+/// In what the two were not made alike, in sentences: their figures say less of the target then.
+pub fn differences(before: &Report, after: &Report) -> Vec<String> {
+    let of = |report: &Report| {
+        let settings = &report.settings;
+        [
+            ("target", report.target.clone()),
+            ("model", settings.model.clone()),
+            ("plan", settings.plan.clone()),
+            ("number of connections", settings.connections.to_string()),
+            ("HTTP", settings.http.clone()),
+            ("TLS", settings.tls.clone()),
+            ("mix", settings.mix.clone()),
+        ]
+    };
+    let pairs = of(before).into_iter().zip(of(after)).filter(|(before, after)| before != after);
+    pairs.map(|((name, before), (_, after))| format!("another {name}: `{before}` before, `{after}` now")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -79,5 +97,19 @@ mod tests {
         assert_eq!(worse, ["p50", "p90", "p99", "p99.9", "max", "errors"]);
         assert!(changes.iter().any(|change| change.percent().is_some_and(|percent| (49.0..51.0).contains(&percent))));
         assert!(compare(&report(10, 0), &report(10, 0)).iter().all(|change| !change.is_worse()));
+    }
+    #[test]
+    fn what_was_not_made_alike_is_told() {
+        let before = Report { target: "https://one.domain.company/".to_owned(), ..Report::default() };
+        let mut after = Report { target: "https://two.domain.company/".to_owned(), ..before.clone() };
+        after.settings.model = "closed".to_owned();
+        assert_eq!(differences(&before, &before), Vec::<String>::new());
+        assert_eq!(
+            differences(&before, &after),
+            [
+                "another target: `https://one.domain.company/` before, `https://two.domain.company/` now",
+                "another model: `` before, `closed` now"
+            ]
+        );
     }
 }

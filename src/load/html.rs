@@ -1,6 +1,6 @@
 //! The report as one page that needs nothing else and runs nothing: text is escaped, and the page forbids itself scripts.
 
-use super::{Latencies, Report, Totals, chart, compare};
+use super::{Latencies, Report, Totals, chart, compare, differences};
 use crate::html::Escaped;
 
 const HEAD: &str = r#"<!DOCTYPE html>
@@ -41,6 +41,9 @@ pub fn page(report: &Report, before: Option<&Report>) -> String {
     out.push_str(&table(&["", "#p50", "#p90", "#p99", "#p99.9", "#p99.99", "#longest", "#of"], &times(report)));
     if let Some(before) = before {
         out.push_str("<h2>Beside the load before</h2>\n");
+        for difference in differences(before, report) {
+            out.push_str(&format!("<p class=\"bad\">{}</p>\n", Escaped(&difference)));
+        }
         out.push_str(&table(&["", "#before", "#now", "#%"], &changes(before, report)));
     }
     out.push_str("<h2>How it was made</h2>\n");

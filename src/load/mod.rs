@@ -22,7 +22,7 @@ mod tally;
 mod threshold;
 mod timeline;
 
-pub use baseline::{Change, Kind, compare};
+pub use baseline::{Change, Kind, compare, differences};
 pub use case::{Case, Expected};
 pub use exposition::exposition;
 pub use got::{Failure, Got, Received, Relay, Weighed, read, relay, relay_state, token};
