@@ -9,11 +9,8 @@ use super::AppError;
 use crate::check::{Memory, Seen, Use};
 use crate::observe::Metrics;
 use crate::proxy::Bounds;
-use crate::replay::{Remembered, Settings, SharedStore};
+use crate::replay::{QUESTIONS, Remembered, Settings, SharedStore};
 use crate::trust;
-
-/// Judges that wait, for each core.
-const WAITING: usize = 16;
 
 /// The memory that the judge asks.
 #[derive(Clone)]
@@ -39,9 +36,11 @@ impl Shared {
     }
 }
 
-/// Bounds for a judge that waits for others: it does so away from the threads that move bytes, and more often than there are cores.
+/// Bounds for a judge that waits for others: it does so away from the threads that move bytes, and while as many as may wait do wait,
+/// each core still has room for one that does not: nobody waits for those who wait.
 pub(super) fn waiting(bounds: Bounds) -> Bounds {
-    Bounds { judged_at_once: 0, judged_a_core: WAITING, ..bounds }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Bounds { judged_at_once: 0, judged_a_core: QUESTIONS.div_ceil(cores) + 1, ..bounds }
 }
 
 impl Memory for CountedMemory {

@@ -8,7 +8,7 @@ mod shared;
 
 pub use assertions::ReplayStore;
 pub use requests::Requests;
-pub use shared::{Settings, SharedError, SharedStore};
+pub use shared::{QUESTIONS, Settings, SharedError, SharedStore};
 
 use jiff::Timestamp;
 

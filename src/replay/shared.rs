@@ -10,12 +10,16 @@ use redis::{
     Client, ConnectionAddr, ConnectionInfo, ErrorKind, ExistenceCheck, IntoConnectionInfo as _, RedisError,
     ServerErrorKind, SetExpiry, SetOptions, TlsCertificates,
 };
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::expiring::key;
 
-/// How long a store that did not answer is left alone: while it is away, one message a second waits for it, and not each of them.
+/// How long a store that did not answer is left alone: while it is away, those wait for it who come at the end of each second, and not all.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Questions that wait for an answer at one time. For one more the store is too slow, and a line in front of it would be longer than
+/// anybody is to wait.
+pub const QUESTIONS: usize = 128;
 /// Between two attempts to connect.
 const RECONNECT: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
@@ -43,6 +47,7 @@ pub struct SharedStore {
     client: Client,
     timeout: Duration,
     state: Mutex<State>,
+    questions: Semaphore,
 }
 
 struct State {
@@ -121,14 +126,15 @@ impl SharedStore {
         };
         let client = client.map_err(|error| SharedError::of(&error))?;
         let link = Arc::new(Link::new(&client)?);
-        Ok(Self { client, timeout: settings.timeout, state: Mutex::new(State { link, paused: None }) })
+        let state = Mutex::new(State { link, paused: None });
+        Ok(Self { client, timeout: settings.timeout, state, questions: Semaphore::new(QUESTIONS) })
     }
 
     /// Whether this is the first use of an assertion, by whichever proxy; the store keeps it until it ends. All in one step: of two
     /// that ask at one time, one is first. The store learns a digest and nothing else.
     ///
     /// # Errors
-    /// The store did not answer in time, or a moment ago.
+    /// The store did not answer in time, or a moment ago, or [`QUESTIONS`] others wait for it.
     pub async fn first_use(
         &self,
         issuer: &str,
@@ -136,6 +142,9 @@ impl SharedStore {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<bool, SharedError> {
+        let Ok(_question) = self.questions.try_acquire() else {
+            return Err(SharedError(format!("{QUESTIONS} others wait for it")));
+        };
         let link = {
             let mut state = self.state();
             if state.paused.is_some_and(|paused| Instant::now() < paused) {

@@ -10,6 +10,8 @@ use hyper::{Response, StatusCode};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+use samlgate::replay::{QUESTIONS, Settings, SharedStore};
+
 use super::bench::{Bench, Speak, full, posted};
 use super::post;
 
@@ -18,6 +20,8 @@ use super::post;
 struct Fake {
     keys: Arc<Mutex<HashSet<String>>>,
     silent: Arc<AtomicBool>,
+    /// How long it thinks about each question.
+    slow: Duration,
     asked: Arc<Mutex<Vec<Vec<String>>>>,
 }
 
@@ -37,6 +41,16 @@ impl Fake {
     async fn serve(&self, stream: TcpStream) -> Option<()> {
         let (read, mut write) = stream.into_split();
         let mut read = BufReader::new(read);
+        // takes many questions at a time, and answers them in their order
+        let (answers, mut due) = tokio::sync::mpsc::unbounded_channel::<(tokio::time::Instant, &str)>();
+        tokio::spawn(async move {
+            while let Some((at, answer)) = due.recv().await {
+                tokio::time::sleep_until(at).await;
+                if write.write_all(answer.as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+        });
         loop {
             let mut words = Vec::new();
             for _ in 0..number(&mut read, '*').await? {
@@ -49,11 +63,13 @@ impl Fake {
                 Some("SET") => "$-1\r\n",
                 _ => "+OK\r\n",
             };
-            if words[0] == "SET" {
+            let is_question = words[0] == "SET";
+            if is_question {
                 self.asked.lock().unwrap().push(words);
             }
             if !self.silent.load(Ordering::Acquire) {
-                write.write_all(answer.as_bytes()).await.ok()?;
+                let thinks = if is_question { self.slow } else { Duration::ZERO };
+                answers.send((tokio::time::Instant::now() + thinks, answer)).ok()?;
             }
         }
     }
@@ -142,4 +158,63 @@ async fn where_the_operator_says_so_nobody_passes_unasked() {
     bench.until("samlgate_replay_store_errors_total 1").await;
     assert!(bench.seen().is_empty());
     bench.stop().await;
+}
+
+/// Sound sign-ins of the fixtures, each with another assertion.
+fn sound() -> Vec<String> {
+    let folders = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/responses")).unwrap();
+    let sound = folders.filter_map(|folder| {
+        let folder = folder.unwrap().path();
+        let case = std::fs::read_to_string(folder.join("case.toml")).unwrap();
+        let is = |line: &str| case.lines().any(|known| known == line);
+        let sound = is("verdict = \"accepted\"") && is("tenant = \"default\"") && is("input = \"response.xml\"");
+        (sound && is("now = \"2026-11-23T12:00:00Z\""))
+            .then(|| folder.file_name().unwrap().to_str().unwrap().to_owned())
+    });
+    sound.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_those_who_wait_for_a_slow_store() {
+    let fake = Fake { slow: TIMEOUT * 9 / 20, ..Fake::default() };
+    let bench = proxy(fake.start().await, "").await;
+    let stories = sound();
+    assert!(stories.len() > 70, "{}", stories.len());
+    let mut clients = Vec::new();
+    for story in &stories {
+        clients.push((bench.client(Speak::Http1).await, posted(story)));
+    }
+    let begun = Instant::now();
+    let all = clients.into_iter().map(|(mut client, body)| {
+        tokio::spawn(async move { client.send(post("/login.srf"), full(&body)).await.status })
+    });
+    let mut passed = 0;
+    for one in all.collect::<Vec<_>>() {
+        passed += usize::from(one.await.unwrap() == StatusCode::OK);
+    }
+    assert!(begun.elapsed() < TIMEOUT, "{:?} for {} sign-ins", begun.elapsed(), stories.len());
+    // two of the fixtures are one assertion
+    assert!(passed + 1 >= stories.len(), "{passed} of {}", stories.len());
+    assert_eq!(fake.asked.lock().unwrap().len(), passed);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_wait_for_the_store_and_the_next_one_hears_so_at_once() {
+    let fake = Fake::default();
+    fake.silent.store(true, Ordering::Release);
+    let url = format!("redis://{}/0", fake.start().await);
+    let settings = Settings { url, timeout: TIMEOUT, closed: false, extra_roots: Vec::new() };
+    let store = Arc::new(SharedStore::new(&settings, None).unwrap());
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let ask = |store: Arc<SharedStore>, id: String| async move {
+        store.first_use("issuer", &id, now + jiff::SignedDuration::from_secs(60), now).await
+    };
+    let all: Vec<_> = (0..=QUESTIONS).map(|n| tokio::spawn(ask(Arc::clone(&store), n.to_string()))).collect();
+    let too_many = format!("the store of used assertions: {QUESTIONS} others wait for it");
+    let mut refused = 0;
+    for one in all {
+        refused += u32::from(one.await.unwrap().unwrap_err().to_string() == too_many);
+    }
+    assert_eq!(refused, 1);
 }
