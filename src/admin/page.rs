@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use hyper::header::HeaderValue;
 use jiff::Timestamp;
 
-use super::Shown;
+use super::{Shown, runbook};
 use crate::html::Escaped;
 use crate::observe::{Failing, KnownFederation, RecentVerdict, Setup};
 
@@ -27,7 +27,7 @@ h1{font-size:1.4rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .4rem}p{margin:.
 table{border-collapse:collapse;width:100%}\
 th{text-align:left;font-weight:600;color:var(--dim)}\
 th,td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}\
-code,.id{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere}.number{text-align:right}\
+code,.id{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere}.number{text-align:right}.time{white-space:nowrap}\
 .dim{color:var(--dim)}.good{color:var(--good)}.bad{color:var(--bad)}.look{color:var(--look)}b{font-weight:600}";
 
 /// What a browser may do with the page: show it, with this style.
@@ -179,7 +179,7 @@ fn verdicts(page: &mut String, verdicts: &[RecentVerdict]) -> fmt::Result {
         };
         write!(
             page,
-            "<tr><td>{}<br><span class=\"id dim\">{}</span><td>{}<td><b class=\"{class}\">{}</b><td>{}<td{answered}>{}<td>",
+            "<tr><td><span class=\"time\">{}Z</span><br><span class=\"id dim\">{}</span><td>{}<td><b class=\"{class}\">{}</b><td>{}<td{answered}>{}<td>",
             Escaped(verdict.time.get(..19).unwrap_or(&verdict.time)),
             Escaped(&verdict.request_id),
             Escaped(&verdict.federation),
@@ -191,9 +191,10 @@ fn verdicts(page: &mut String, verdicts: &[RecentVerdict]) -> fmt::Result {
             let class = if check.outcome == "fail" { "bad" } else { "look" };
             write!(
                 page,
-                "<p><b class=\"{class}\">{}</b> {}",
-                check.id,
-                Escaped(check.finding.as_deref().unwrap_or_default())
+                "<p><a class=\"{class}\" href=\"{}/{id}\"><b>{id}</b></a> {}",
+                runbook::PATH,
+                Escaped(check.finding.as_deref().unwrap_or_default()),
+                id = check.id,
             )?;
             if let Some(hint) = &check.hint {
                 write!(page, " <span class=\"dim\">hint: {}</span>", Escaped(hint))?;
