@@ -27,7 +27,7 @@ h1{font-size:1.4rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .4rem}p{margin:.
 table{border-collapse:collapse;width:100%}\
 th{text-align:left;font-weight:600;color:var(--dim)}\
 th,td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}\
-code,.id{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere}.number{text-align:right}.time{white-space:nowrap}\
+code,.id{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere}.number{text-align:right}.time{white-space:nowrap}td p{overflow-wrap:anywhere}\
 .dim{color:var(--dim)}.good{color:var(--good)}.bad{color:var(--bad)}.look{color:var(--look)}b{font-weight:600}";
 
 /// What a browser may do with the page: show it, with this style.
