@@ -40,7 +40,6 @@ LASTING = {"SamlgateCertificateExpired"}
 # Selectors of rules that find nothing where nothing is wrong.
 EMPTY = {
     "samlgate:predictions_missed:total": "nothing was predicted wrongly",
-    "samlgate:config_reload_failed:timestamp_seconds": "no reload has failed",
     'samlgate_certificate_last_verified_timestamp_seconds{role="next"}': "nobody signs with the next certificate",
 }
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -34,7 +35,7 @@ REPLAY
 domain = "domain.company"
 issuer = "https://authentik.company/application/saml/m365/metadata/"
 certificates = ["{FIXTURES}/certificates/current.cer", "{FIXTURES}/certificates/expired.cer"]
-users = "{FIXTURES}/tenants/users.csv"
+users = "users.csv"
 mfa_behavior = "acceptIfMfaDoneByFederatedIdp"
 """
 
@@ -46,6 +47,8 @@ class Staging:
         self.samlgate, self.folder = samlgate, folder
         self.configuration = folder / "samlgate.toml"
         subprocess.run([samlgate, "ca", "--out", folder, "--days", "1"], check=True, capture_output=True)
+        # a copy is young: no alert says that the users are old
+        shutil.copyfile(FIXTURES / "tenants/users.csv", folder / "users.csv")
         # the fake Entra reads of it what the tenant is, and not where the proxy forwards to
         written = CONFIGURATION.replace("REPLAY", replay)
         self.configuration.write_text(written.replace("UPSTREAM", "127.0.0.1:9"))

@@ -12,7 +12,10 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE.parent / "kubernetes/monitoring/prometheusrule.yaml"
-HEAD = "# Written by deploy/prometheus/prometheus_rule.py from deploy/prometheus/rules: change it there.\n"
+HEAD = (
+    "# Written by deploy/prometheus/prometheus_rule.py from deploy/prometheus/rules: change it there.\n"
+    "# Where the links of the alerts lead, `externalLabels.samlgate_runbooks` of the Prometheus resource says: see kustomization.yaml.\n"
+)
 
 
 def block(dumper, text):

@@ -18,7 +18,8 @@ pub(super) fn known(config: &Config) -> Vec<KnownFederation> {
         let metadata = evidence.and_then(|evidence| evidence.metadata.as_ref()).filter(|_| *source != Source::Metadata);
         let published = metadata.iter().flat_map(|metadata| &metadata.signing_certificates);
         let published: Vec<_> = published.filter_map(|der| TrustedKey::from_der(der).ok()).collect();
-        KnownFederation::of(federation, *source, &published)
+        let users_made = evidence.and_then(|evidence| evidence.users_made);
+        KnownFederation { users_made, ..KnownFederation::of(federation, *source, &published) }
     })
     .collect()
 }

@@ -100,6 +100,11 @@ impl Live {
                 }
             }
             self.tell(&reloading, &result);
+            if result.is_ok() {
+                for domain in &self.asked.domains {
+                    reloading.metrics.source_asked(domain, Source::Users, Ok((reloading.now)()));
+                }
+            }
         }
     }
 

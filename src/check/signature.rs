@@ -66,7 +66,11 @@ fn unsigned(facts: &Facts<'_>, assertion: NodeId) -> Finding {
 
 fn unknown_key(facts: &Facts<'_>, examined: &Examined) -> Finding {
     let registered: Vec<String> = keys(facts).iter().map(|key| describe(&key.key)).collect();
-    let finding = Finding::fail(Code::KeyUnknown, "the response names a signing certificate that is not registered in Entra")
+    // the log and the page have this sentence alone: it says which certificate
+    let which =
+        examined.named.as_ref().map_or_else(String::new, |named| format!(" {}", named.certificate.thumbprint()));
+    let text = format!("the response names a signing certificate{which} that is not registered in Entra");
+    let finding = Finding::fail(Code::KeyUnknown, text)
         .expected(registered.join(" or "))
         .hint(
             "register the certificate of the identity provider: Update-MgDomainFederationConfiguration -DomainId <domain> \

@@ -100,7 +100,10 @@ impl<'a, 'p> Federations<'a, 'p> {
             audience,
             users: match self.told.and_then(|told| told.users.as_ref()) {
                 Some(users) => Some(Arc::clone(users)),
-                None => table.users.as_ref().and_then(|file| self.users(file)),
+                None => table.users.as_ref().and_then(|file| {
+                    sources.users_made = self.folder.made(&file.value);
+                    self.users(file)
+                }),
             },
         }
     }

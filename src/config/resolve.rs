@@ -118,6 +118,12 @@ impl Folder {
         self.path.join(file)
     }
 
+    /// When a file was last written.
+    pub(super) fn made(&self, file: &Path) -> Option<Timestamp> {
+        let written = std::fs::metadata(self.at(file)).and_then(|metadata| metadata.modified()).ok()?;
+        Timestamp::try_from(written).ok()
+    }
+
     pub(super) fn read_path(
         &self,
         file: &Path,

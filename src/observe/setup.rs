@@ -34,6 +34,8 @@ pub struct KnownFederation {
     pub certificates: Vec<KnownCertificate>,
     /// How many users are known; none where no export was given.
     pub users: Option<usize>,
+    /// When their file was written; none where there is no file, or that is not known.
+    pub users_made: Option<Timestamp>,
 }
 
 /// A certificate of a federation.
@@ -69,6 +71,7 @@ impl KnownFederation {
             source,
             certificates,
             users: federation.users.as_ref().map(|users| users.len()),
+            users_made: None,
         }
     }
 

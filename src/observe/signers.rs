@@ -117,6 +117,7 @@ mod tests {
             source: Source::Settings,
             certificates: certificates.iter().map(known).collect(),
             users: None,
+            users_made: None,
         };
         Setup { federations: vec![federation], ..Setup::default() }
     }

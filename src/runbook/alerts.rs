@@ -34,6 +34,7 @@ pub(crate) const ALERTS: [Alert; 31] = [
         "Whoever is sent to this proxy cannot sign in, unless a balancer has others.",
         &[
             "Is it running: systemctl status samlgate, or the container's state? Its last lines of log say why it ended.",
+            "The process is down, so its /runbooks are away, too: samlgate explain SamlgateDown shows this anywhere.",
             "Is it only the scrape? curl http://127.0.0.1:9464/healthz on the machine itself; then look at listen.admin, the network, and the target of the scrape.",
             "If it cannot be had soon, take the name out of the test DNS or the hosts file: sign-ins then go to Microsoft directly.",
         ],
@@ -144,7 +145,7 @@ pub(crate) const ALERTS: [Alert; 31] = [
     alert(
         "SamlgateReloadFailed",
         "the configuration was changed and is not in force",
-        "The last reload failed.",
+        "The last reload failed. It ends when one succeeds, or the process is started anew.",
         "The last good configuration judges on. Whatever was to change (a certificate, say) has not.",
         &[
             "samlgate config check FILE tells every problem with its line.",
@@ -154,7 +155,7 @@ pub(crate) const ALERTS: [Alert; 31] = [
     alert(
         "SamlgateSourceNotRefreshed",
         "what Entra expects cannot be loaded anew",
-        "A source of a federation failed three times or more within an hour.",
+        "A source of a federation failed three times in a row or more. It ends with the first success.",
         "The last good state is judged by. It may not be what Entra holds now.",
         &[
             "curl http://127.0.0.1:9464/readyz says which source, and why.",
@@ -165,10 +166,11 @@ pub(crate) const ALERTS: [Alert; 31] = [
     alert(
         "SamlgateDirectoryStale",
         "the users that are judged by are old",
-        "The export of users was loaded more than seven days ago.",
+        "The file of users was written more than seven days ago, or Graph told of users that long ago.",
         "Who was added since is reported as unknown (AADSTS51004), who was removed as known.",
         &[
             "Export the users anew, as the README shows, and put the file in place: it is read by itself.",
+            "The time is that of the file where the proxy reads it: a copy, or a Secret that is mounted anew, is as young as the copy. The export may be older.",
             "Or let samlgate ask Microsoft Graph: see the page on Graph of the manual.",
         ],
     ),
@@ -221,7 +223,7 @@ pub(crate) const ALERTS: [Alert; 31] = [
         "One such response within 15 minutes.",
         "Nobody of this domain signs in: AADSTS5000811.",
         &[
-            "The log and /api/verdicts show the thumbprint of the certificate that was used.",
+            "The finding of signing_key, in the log and in /api/verdicts, names the thumbprint of the certificate that the response shows.",
             "Was it meant to change? Register it in Entra as the current or next signing certificate.",
             "Was it not? Choose the registered key again at the identity provider.",
             "samlgate explain signing_key tells more.",
@@ -297,8 +299,10 @@ pub(crate) const ALERTS: [Alert; 31] = [
         "One within 15 minutes.",
         "Mostly a reloaded page or the back button. It may be somebody who has stolen a response.",
         &[
-            "Look at both request ids in the log: the same client within seconds is a reload.",
-            "From elsewhere: end the user's sessions, and find out where the response leaked.",
+            "The log and /api/verdicts have time and request_id of the sign-in that came again: its check replay fails or warns. They know no client.",
+            "What stands in front may know it: with $remote_addr in the log_format of deploy/fronting/nginx.conf, beside the request id. A post of the same client within seconds before makes it a reload.",
+            "Whose it is, samlgate decode tells of the response, where capture.raw keeps it: ask the user, and look at the addresses in Entra's sign-in log.",
+            "Another client than before: end the user's sessions, and find out where the response leaked.",
         ],
     ),
     alert(

@@ -1,5 +1,7 @@
 //! What was given about one federation, each source by itself: Entra is judged by one of them, the others are compared with it.
 
+use jiff::Timestamp;
+
 use super::{CertificateInput, Settings};
 use crate::saml::metadata::IdpMetadata;
 
@@ -16,4 +18,6 @@ pub struct Sources {
     pub issuer: Option<String>,
     /// `certificates`: the operator's files.
     pub certificates: Vec<CertificateInput>,
+    /// When the file of `users` was written; none where they come from elsewhere.
+    pub users_made: Option<Timestamp>,
 }

@@ -431,6 +431,26 @@ async fn a_running_proxy_follows_what_changes_in_graph() {
     until("samlgate_source_refresh_failures_total{federation=\"domain.company\",source=\"settings\"} 1").await;
     bench.fake.people(|people| people.remove(4));
     until("samlgate_directory_users{federation=\"domain.company\"} 28").await;
+    // asked again, and nothing has changed: the users are as young as that answer, and nothing is put in force
+    let values = || {
+        let text = running.metrics().render().unwrap();
+        let of =
+            |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok()).unwrap();
+        let age = of("samlgate_source_age_seconds{federation=\"domain.company\",source=\"users\"}");
+        (age, of("samlgate_config_reloads_total{result=\"ok\"}"))
+    };
+    let again = async {
+        let mut before = values();
+        loop {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let now = values();
+            if now.0 < before.0 && now.1 == before.1 {
+                return;
+            }
+            before = now;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), again).await.unwrap();
     running.stop(Duration::from_secs(1)).await;
 }
 

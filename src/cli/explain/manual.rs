@@ -98,7 +98,9 @@ ALERT` shows the same in a terminal. Every rule is tested with `promtool`: it fi
 - Each alert has `summary`, `description` and `runbook_url`, a page with the text of its section, which every samlgate serves at its admin
   listener under `/runbooks/`. The links lead to `http://127.0.0.1:9464/runbooks/`, or to where the external label `samlgate_runbooks` of
   Prometheus says: set it there, and nowhere else, when the listener is reached otherwise or the pages are kept elsewhere. While nobody
-  answers there, `samlgate explain ALERT` does.
+  answers there, `samlgate explain ALERT` does: the link of `SamlgateDown` leads to a process that is down.
+- In a cluster set `externalLabels.samlgate_runbooks` of the Prometheus resource to where people reach the admin listener. Without it the links
+  work for whoever has opened the way: `kubectl -n samlgate port-forward deployment/samlgate 9464`.
 - Staging has few sign-ins, so what concerns them is counted, not divided; only a load run, with a sign-in a second or more, is held to a
   share of rejected ones.
 - `deploy/grafana/samlgate.json` is a dashboard of the same metrics; import it and choose your Prometheus.

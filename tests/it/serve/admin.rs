@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hyper::header::{HOST, ORIGIN};
 use hyper::{Request, Response, StatusCode};
+use samlgate::dsig::TrustedKey;
 use serde_json::Value;
 
 use super::bench::{Answer, Bench, Speak, full, panicking, posted};
@@ -37,6 +38,18 @@ fn assert_impersonal(text: &str) {
     let words = words.filter(|word| *word != "Member").chain(["first.user", "second.user", "mail.domain.company"]);
     let quoted: Vec<_> = words.filter(|word| text.contains(*word)).collect();
     assert!(quoted.is_empty(), "{quoted:?} in {text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_not_registered_is_named_by_the_thumbprint_of_its_certificate() {
+    let (bench, answer) = verdicts(&["signing_key_not_registered"]).await;
+    let der = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/certificates/stranger.cer")).unwrap();
+    let stranger = TrustedKey::from_der(&der).unwrap();
+    let known: Vec<Value> = serde_json::from_str(&answer.body).unwrap();
+    let failing = &known[0]["checks"][0];
+    assert_eq!(failing["id"], "signing_key");
+    assert!(failing["finding"].as_str().unwrap().contains(stranger.thumbprint().as_ref()), "{failing}");
+    bench.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hyper::StatusCode;
 use rustls_pki_types::CertificateDer;
@@ -138,6 +138,7 @@ async fn a_broken_file_keeps_the_old_configuration_until_it_is_mended() {
     bench.reload();
     bench.until("samlgate_config_reloads_total{result=\"failed\"} 1").await;
     bench.until("samlgate_source_refresh_failures_total{federation=\"domain.company\",source=\"users\"} 1").await;
+    assert!(metric(&bench, "samlgate_config_last_reload_successful 0"), "{}", bench.metrics());
     assert!(metric(&bench, "samlgate_directory_users{federation=\"domain.company\"} 12"));
 
     assert!(bench.admin("/").await.body.contains("the last good one is in force"));
@@ -150,6 +151,7 @@ async fn a_broken_file_keeps_the_old_configuration_until_it_is_mended() {
     fs::write(&users, &whole).unwrap();
     bench.reload();
     bench.until("samlgate_config_reloads_total{result=\"failed\"} 3").await;
+    assert!(metric(&bench, "samlgate_source_failures_in_a_row{federation=\"domain.company\",source=\"users\"} 3"));
     let answer = bench.client(Speak::Http2).await.send(post("/login.srf"), full(&posted("sound_and_strict"))).await;
     assert_eq!(answer.status, StatusCode::OK);
     bench.until("samlgate_checks_total{check=\"immutable_id\",federation=\"domain.company\",outcome=\"pass\"} 1").await;
@@ -162,11 +164,30 @@ async fn a_broken_file_keeps_the_old_configuration_until_it_is_mended() {
     bench.until("samlgate_config_reloads_total{result=\"ok\"} 1").await;
     assert!(metric(&bench, "samlgate_checks_total{check=\"replay\",federation=\"other.company\",outcome=\"warn\"} 0"));
     assert!(metric(&bench, "samlgate_directory_users{federation=\"other.company\"} 12"));
+    assert!(metric(&bench, "samlgate_config_last_reload_successful 1"), "{}", bench.metrics());
+    assert!(metric(&bench, "samlgate_source_failures_in_a_row{federation=\"other.company\",source=\"users\"} 0"));
+    assert!(!bench.metrics().contains("failures_in_a_row{federation=\"domain.company\""));
     assert!(!bench.admin("/").await.body.contains("the last good one is in force"));
     assert!(!bench.metrics().contains("samlgate_directory_users{federation=\"domain.company\"}"));
     assert!(!bench.metrics().contains("not_after_timestamp_seconds{federation=\"domain.company\""));
     let answer = bench.client(Speak::Http1).await.send(post("/login.srf"), full(&posted("sound_and_strict"))).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_file_of_users_stays_old_whenever_it_is_read() {
+    let (bench, _) = following(NEVER).await;
+    let users = fs::File::options().write(true).open(bench.folder().join("users.csv")).unwrap();
+    users.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap();
+    for reloads in 1..3 {
+        bench.reload();
+        bench.until(&format!("samlgate_config_reloads_total{{result=\"ok\"}} {reloads}")).await;
+        let series = "samlgate_source_age_seconds{federation=\"domain.company\",source=\"users\"} ";
+        let metrics = bench.metrics();
+        let age: f64 = metrics.lines().find_map(|line| line.strip_prefix(series)).unwrap().parse().unwrap();
+        assert!(age > 7.0 * 86_400.0, "{age}");
+    }
     bench.stop().await;
 }
 
