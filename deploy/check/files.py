@@ -80,14 +80,14 @@ def compose():
 
 def kubernetes():
     """Kustomizations name every file beside them, and manifests speak of the same labels and ports."""
-    kinds = {}
+    folders = {}
     for kustomization in (DEPLOY / "kubernetes").glob("*/kustomization.yaml"):
         named = set(yaml.safe_load(kustomization.read_text())["resources"])
         there = {path.name for path in kustomization.parent.glob("*.yaml")} - {"kustomization.yaml"}
         need(named == there, f"{kustomization.parent.name}: the kustomization names other files than there are: {named ^ there}")
-        for name in there:
-            made = yaml.safe_load((kustomization.parent / name).read_text())
-            kinds[made["kind"]] = made
+        made = [yaml.safe_load((kustomization.parent / name).read_text()) for name in there]
+        folders[kustomization.parent.name] = {one["kind"]: one for one in made}
+    kinds = folders["monitoring"] | folders["load"] | folders["base"]
     pod = kinds["Deployment"]["spec"]["template"]
     labels = pod["metadata"]["labels"].items()
     ports = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
@@ -109,8 +109,9 @@ def kubernetes():
     need(reports["persistentVolumeClaim"]["claimName"] == claimed, "kubernetes: the Job claims no volume")
     out = {port["port"] for rule in kinds["NetworkPolicy"]["spec"]["egress"] for port in rule["ports"]}
     need(out == {53, 443, 6379, 4318}, "kubernetes: the way to DNS, https, the shared store or the collector is not open, or another is")
-    claim = next(volume for volume in pod["spec"]["volumes"] if "configMap" in volume)
-    need(claim["configMap"]["name"] == kinds["ConfigMap"]["metadata"]["name"], "kubernetes: no such ConfigMap")
+    for folder, spec in (("base", pod["spec"]), ("load", job["template"]["spec"])):
+        claim = next(volume for volume in spec["volumes"] if "configMap" in volume)
+        need(claim["configMap"]["name"] == folders[folder]["ConfigMap"]["metadata"]["name"], f"kubernetes: no such ConfigMap in {folder}")
 
 
 def main():

@@ -3,8 +3,9 @@
 
     sharded.py path/to/samlgate
 
-Each pod's command is as the Job has it, but for where things are (paths, the address, the fake Entra instead of the proxy), and how much:
-200 sign-ins in all. `$(…)` is put in as the kubelet would.
+Each pod's command and configuration are as the Job and the ConfigMap have them, but for where things are (paths, the address, the fake Entra instead
+of the proxy), and how much: 200 sign-ins in all. `$(…)` is put in as the kubelet would. Whatever they name of the Secret must be among what the
+command above the Job puts there.
 """
 
 import json
@@ -15,9 +16,11 @@ from pathlib import Path
 import yaml
 
 from services import check
-from staging import KEY, Staging
+from staging import FIXTURES, KEY, Staging
 
-JOB = Path(__file__).resolve().parent.parent / "kubernetes/load/job.yaml"
+LOAD = Path(__file__).resolve().parent.parent / "kubernetes/load"
+JOB = LOAD / "job.yaml"
+SECRET = "/etc/samlgate/secret/"
 
 
 def commands():
@@ -38,9 +41,24 @@ def placed(argument, mounts):
     return not path.startswith("/") or any(path.startswith(f"{mount}/") for mount in mounts)
 
 
+def configuration(folder):
+    """The configuration of the ConfigMap, where this machine has what it names."""
+    secret = {"users.csv": FIXTURES / "tenants/users.csv", "idp.cer": FIXTURES / "certificates/current.cer"}
+    text = yaml.safe_load((LOAD / "configmap.yaml").read_text())["data"]["samlgate.toml"]
+    for name, file in secret.items():
+        text = text.replace(f'"{SECRET}{name}"', f'"{file}"')
+    put = set(re.findall(r"--from-file=(\S+)", JOB.read_text()))
+    named = {argument.partition(SECRET)[2] for pod in commands() for argument in pod if SECRET in argument} | set(secret)
+    if "/etc/" in text or named != put:
+        raise SystemExit(f"sharded: the Secret has {sorted(put)}, {sorted(named)} are named, and the configuration is\n{text}")
+    file = folder / "load.toml"
+    file.write_text(text)
+    return file
+
+
 def here(arguments, staging, folder):
     """The same where this machine has it."""
-    at = {"--connect-to": staging.entra, "--config": staging.configuration, "--key": KEY, "--ca": folder / "ca.pem"}
+    at = {"--connect-to": staging.entra, "--config": configuration(folder), "--key": KEY, "--ca": folder / "ca.pem"}
     at |= {"--rate": 200, "--duration": "1s", "--pool": 0}
     for argument in arguments:
         name, _, value = argument.partition("=")

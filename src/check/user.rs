@@ -125,7 +125,7 @@ pub(super) fn account(matched: &Matched<'_>) -> Option<Findings> {
             .got("false")
             .hint(
                 Text::plain("enable it at its source (Active Directory), or: Update-MgUser -UserId '")
-                    .then_personal(user.upn.replace('\'', "''"))
+                    .then_personal_as(user.upn, user.upn.replace('\'', "''"))
                     .then("' -AccountEnabled:$true"),
             ),
         ],

@@ -174,7 +174,7 @@ pub(super) struct ExpectationArguments {
 const EXPECTATIONS: [&str; 8] =
     ["issuer", "certificate", "metadata", "federation", "audience", "acs", "users", "upn_domain"];
 
-/// Say what a check means, what Entra does, and how to mend it.
+/// Say what a check, a code or an alert means, what Entra does, and how to mend it.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: samlgate explain immutable_id")]
 pub(super) struct ExplainArguments {
@@ -238,7 +238,7 @@ pub(super) struct DemoArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Example: samlgate ca --out . --host login.microsoftonline.com")]
 pub(super) struct CaArguments {
-    /// Folder to write ca.pem and ca.key into; what is there is never overwritten
+    /// Folder to write ca.pem and ca.key into, made where there is none; what is there is never overwritten
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub(super) out: PathBuf,
     /// Host that the CA may speak for; repeatable

@@ -28,6 +28,7 @@ pub(super) fn run(arguments: &CaArguments, terminal: &Terminal) -> Result<Ending
     let cannot = |error: &dyn std::fmt::Display| Trouble::new(format!("the CA cannot be made: {error}"));
     let created =
         Authority::create(&arguments.host, Timestamp::now(), arguments.days).map_err(|error| cannot(&error))?;
+    make(&arguments.out)?;
     // the key first: a certificate without its key would be trusted for nothing
     new_file::write(&key_file, created.key.as_bytes(), Readers::Owner)?;
     if let Err(trouble) = new_file::write(&certificate_file, created.certificate.as_bytes(), Readers::Everybody) {
@@ -54,6 +55,15 @@ pub(super) fn run(arguments: &CaArguments, terminal: &Terminal) -> Result<Ending
     );
     terminal::print_all(&out)?;
     Ok(Ending::Well)
+}
+
+/// Makes the folder, if it is not there: its key is nobody else's.
+fn make(folder: &Path) -> Result<(), Trouble> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| Trouble::new(format!("{} cannot be made: {error}", folder.display())))
 }
 
 /// How browsers and systems come to trust the certificate, and cease to.

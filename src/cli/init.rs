@@ -30,7 +30,8 @@ pub(super) fn run(arguments: &InitArguments, terminal: &Terminal) -> Result<Endi
     let domain = named.or_else(|| users.as_ref().and_then(most_frequent_domain)).ok_or_else(|| {
         Trouble::new("no file names the federated domain").hint("give --domain, as --domain domain.company")
     })?;
-    let text = text(arguments, &metadata, &domain.to_ascii_lowercase())?;
+    let has_ca = ["ca.pem", "ca.key"].into_iter().all(|file| folder(&arguments.out).join(file).is_file());
+    let text = text(arguments, &metadata, &domain.to_ascii_lowercase(), has_ca)?;
     // what is written must hold together, so it is read first as `serve` would
     let config =
         Config::parse_with(&text, &arguments.out, &documents).map_err(|error| Trouble::new(error.to_string()))?;
@@ -39,10 +40,16 @@ pub(super) fn run(arguments: &InitArguments, terminal: &Terminal) -> Result<Endi
     }
     new_file::write(&arguments.out, text.as_bytes(), Readers::Everybody)?;
     let out = escape::line(&arguments.out.display().to_string());
+    let ca = match has_ca {
+        true => String::new(),
+        false => format!(
+            "  samlgate ca --out {}\n  in {out} take the \"# \" away before [tls], ca_certificate and ca_key\n",
+            escape::line(&folder(&arguments.out).display().to_string())
+        ),
+    };
     let said = format!(
-        "{}\n\nnext:\n  samlgate doctor --config {out}\n  samlgate ca --out {}\n  samlgate serve --config {out}\n",
+        "{}\n\nnext:\n  samlgate doctor --config {out}\n{ca}  samlgate serve --config {out}\n",
         terminal.paint.paint(Tone::Strong, &format!("{out} is written")),
-        escape::line(&folder(&arguments.out).display().to_string()),
     );
     terminal::print_all(&said)?;
     Ok(Ending::Well)
@@ -74,7 +81,9 @@ fn folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn text(arguments: &InitArguments, metadata: &Given<'_>, domain: &str) -> Result<String, Trouble> {
+fn text(arguments: &InitArguments, metadata: &Given<'_>, domain: &str, has_ca: bool) -> Result<String, Trouble> {
+    // what names files that are not there cannot be read, by `doctor` neither
+    let tls = if has_ca { "" } else { "# " };
     let path = |file: &Option<PathBuf>| file.as_deref().map(|file| from(folder(&arguments.out), file)).transpose();
     let line = |key: &str, value: Option<String>, comment: &str| match value {
         Some(value) => format!("# {comment}\n{key} = {}\n", quoted(&value)),
@@ -91,7 +100,7 @@ fn text(arguments: &InitArguments, metadata: &Given<'_>, domain: &str) -> Result
          reverse = \"127.0.0.1:8443\"\n\
          admin = \"127.0.0.1:9464\"\n\n\
          # `samlgate ca` makes these; browsers of the test must trust ca.pem\n\
-         # [tls]\n# ca_certificate = \"ca.pem\"\n# ca_key = \"ca.key\"\n\n\
+         {tls}[tls]\n{tls}ca_certificate = \"ca.pem\"\n{tls}ca_key = \"ca.key\"\n\n\
          [upstream]\n\
          url = \"https://login.microsoftonline.com\"\n\
          # the test DNS points that name at this proxy, so another server must be asked for it\n\

@@ -12,7 +12,7 @@ use super::load_signers::{self, Signers};
 use super::terminal::{self, Terminal, Trouble};
 use super::{expect, lab};
 use crate::drive::{self, Driven, Job, Model, Progress, Reach, Target};
-use crate::load::{FORMAT, Plan, Report, Script, Settings};
+use crate::load::{FORMAT, Failure, Plan, Report, Script, Settings};
 
 /// How long a load is where nothing is said.
 const DURATION: std::time::Duration = std::time::Duration::from_secs(30);
@@ -79,6 +79,13 @@ fn model(pace: &PaceArguments) -> (Model, String) {
 /// Makes a load and says what came of it.
 pub(super) fn load(asked: Asked<'_>, run: &RunArguments, terminal: &Terminal) -> Result<Ending, Trouble> {
     let target = target(asked.url, run)?;
+    if run.shard.of > 1 && run.seed.is_none() {
+        return Err(Trouble::new(format!(
+            "--shard {} has no --seed, and each generator would make one of its own",
+            run.shard
+        ))
+        .hint("give all generators of the load the same, as --seed 7: their reports are merged by it"));
+    }
     let config = lab::load(run.config.as_deref().unwrap_or(Path::new("")))?;
     let Signers { minting, keys } = load_signers::of(&config, asked.script, run, terminal)?;
     let threads = run.threads.map(usize::from);
@@ -201,7 +208,17 @@ pub(super) fn ending(report: &Report) -> Result<Ending, Trouble> {
             Some(said) => Trouble::new(format!("no sign-in was answered: {said}")),
             None => Trouble::new("no answer says what became of a sign-in"),
         };
-        return Err(trouble.hint(format!("is {} where sign-ins are posted, as https://…/login.srf?", report.target)));
+        let errors = &report.tally.errors;
+        let hint = if !errors.is_empty() && errors.keys().all(|kind| *kind == Failure::Tls.name()) {
+            format!(
+                "is the certificate there for the name in {}, and by an authority that is believed? --ca ca.pem believes the test CA, and \
+                 --connect-to 127.0.0.1:8443 reaches the proxy by a name of its certificate, as https://login.microsoftonline.com/login.srf",
+                report.target
+            )
+        } else {
+            format!("is {} where sign-ins are posted, as https://…/login.srf?", report.target)
+        };
+        return Err(trouble.hint(hint));
     }
     Ok(if report.failed() { Ending::Wanting } else { Ending::Well })
 }

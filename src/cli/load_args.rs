@@ -16,8 +16,8 @@ use crate::mint::Shape;
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(
     after_help = "Exit codes: 0 all well · 1 a threshold was missed, or a verdict was wrong · 2 trouble, or nobody answered\n\n\
-                  Example: samlgate load https://localhost:8443/login.srf --config samlgate.toml --key idp.pem --ca ca.pem \
-                  --rate 200 --duration 1m --mix sound=95,expired=2,wrong_key=1,replayed=1,unknown_user=1"
+                  Example: samlgate load https://login.microsoftonline.com/login.srf --connect-to 127.0.0.1:8443 --ca ca.pem \
+                  --config samlgate.toml --key idp.pem --rate 200 --duration 1m --mix sound=95,expired=2,wrong_key=1,replayed=1,unknown_user=1"
 )]
 pub(super) struct LoadArguments {
     #[command(subcommand)]
@@ -140,7 +140,7 @@ pub(super) struct RunArguments {
 #[command(next_help_heading = "What is said of it")]
 pub(super) struct OutputArguments {
     /// Fail for this, as p99>50ms, rate<950, error_rate>1% or false_rejects>5, or beside the baseline, as p99>baseline*1.2 or
-    /// rate<baseline*0.9; repeatable. False accepts always fail; false rejects and errors do unless they are named
+    /// rate<baseline*0.9; repeatable. False accepts always fail; all that is not as expected otherwise does unless it is named
     #[arg(long, value_name = "MEASURE", value_parser = threshold)]
     pub(super) fail_if: Vec<Threshold>,
     /// Write the report as JSON
@@ -168,7 +168,8 @@ pub(super) struct MergeArguments {
 /// Make the sign-ins of a capture anew: which case came when, and nothing of what was in it.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: samlgate load capture verdicts.jsonl --to https://localhost:8443/login.srf --config samlgate.toml --key idp.pem"
+    after_help = "Example: samlgate load capture verdicts.jsonl --to https://login.microsoftonline.com/login.srf --connect-to 127.0.0.1:8443 \
+                  --ca ca.pem --config samlgate.toml --key idp.pem"
 )]
 pub(super) struct CaptureArguments {
     /// Files that `serve` wrote for [capture]

@@ -13,15 +13,18 @@ pub(super) fn update(domain: &str, parameters: &str) -> String {
 
 /// Gives a user the ImmutableId that the identity provider sends.
 pub(super) fn anchor(upn: &str) -> Text {
-    Text::plain("Update-MgUser -UserId ")
-        .then_personal(quoted(upn))
-        .then(" -OnPremisesImmutableId <what the identity provider sends as NameID>")
+    Text::plain("Update-MgUser -UserId '")
+        .then_personal_as(upn, between_quotes(upn))
+        .then("' -OnPremisesImmutableId <what the identity provider sends as NameID>")
 }
 
 /// A PowerShell string that holds no variables ([about_Quoting_Rules]).
 pub(super) fn quoted(text: &str) -> String {
+    format!("'{}'", between_quotes(text))
+}
+
+fn between_quotes(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('\'');
     for character in text.chars() {
         // the typographic ones end a string of PowerShell, too
         if matches!(character, '\'' | '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}') {
@@ -29,7 +32,6 @@ pub(super) fn quoted(text: &str) -> String {
         }
         quoted.push(if character.is_control() { ' ' } else { character });
     }
-    quoted.push('\'');
     quoted
 }
 

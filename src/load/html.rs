@@ -12,7 +12,7 @@ const HEAD: &str = r#"<!DOCTYPE html>
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin-bottom:0}h2{font-size:1.1rem;margin-top:2rem}.faint{color:var(--faint)}.good{color:var(--good)}.bad,.bad td{color:var(--bad)}
 .verdict{font-size:1.25rem;font-weight:600}table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .6rem;border-bottom:1px solid var(--line)}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--faint)}
+td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}p,td:last-child{overflow-wrap:anywhere}svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--faint)}
 .grid{stroke:var(--line);stroke-width:1}polyline{fill:none;stroke-width:2}.p50{stroke:var(--a)}.p99{stroke:var(--b)}.max{stroke:var(--c);stroke-width:1}.before{stroke:var(--faint);stroke-dasharray:5 4}
 .k50{color:var(--a)}.k99{color:var(--b)}.kmax{color:var(--c)}
 </style></head><body>
@@ -53,7 +53,7 @@ pub fn page(report: &Report, before: Option<&Report>) -> String {
 
 fn heading(report: &Report) -> String {
     let Totals { sent, as_expected, false_accepts, false_rejects, wrong_codes, unclear, errors } = report.totals;
-    let class = if false_accepts + false_rejects > 0 { "bad" } else { "good" };
+    let class = if report.is_well() { "good" } else { "bad" };
     let mut out = format!(
         "<h1>Sign-in load</h1>\n<p class=\"faint\">{} · {} UTC · {:.1} s</p>\n\
          <p class=\"verdict {class}\">{false_accepts} false accepts, {false_rejects} false rejects</p>\n\
@@ -188,10 +188,47 @@ fn millis(micros: u64) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn only_what_is_well_is_green() {
+        let mut report = Report::default();
+        let verdict = |report: &Report| page(report, None).contains("class=\"verdict good\"");
+        assert!(!verdict(&report), "nobody answered");
+        report.totals = Totals { sent: 40, as_expected: 40, ..Totals::default() };
+        assert!(verdict(&report));
+        let totals = Totals { as_expected: 39, ..report.totals };
+        for totals in [
+            Totals { wrong_codes: 1, ..totals },
+            Totals { unclear: 1, ..totals },
+            Totals { errors: 1, ..totals },
+            Totals { false_rejects: 1, ..totals },
+            Totals { false_accepts: 1, ..totals },
+        ] {
+            assert!(!verdict(&Report { totals, ..report.clone() }), "{totals:?}");
+        }
+        let mut mixed = report.clone();
+        mixed.tally.relay_state.mixed = 1;
+        assert!(!verdict(&mixed));
+        report.thresholds.push(crate::load::Threshold::all(Vec::new())[0].hold(&report, None));
+        assert!(verdict(&report));
+        report.thresholds[0].failed = true;
+        assert!(!verdict(&report));
+    }
+
+    /// A mix is one word of some hundreds of characters, which must not make the page wider than a window.
+    #[test]
+    fn long_words_are_broken() {
+        assert!(HEAD.contains("p,td:last-child{overflow-wrap:anywhere}"));
+        let mix = "sound=1,".repeat(99);
+        let mut report = Report::default();
+        report.settings.mix.clone_from(&mix);
+        assert!(page(&report, None).contains(&format!("<td>{mix}</td></tr>")));
+    }
 
     #[test]
     fn hostile_text_stays_text_and_nothing_comes_from_elsewhere() {

@@ -118,6 +118,14 @@ impl Report {
         self.thresholds.iter().any(|held| held.failed)
     }
 
+    /// Whether every verdict was as it had to be, and nothing else fails.
+    pub fn is_well(&self) -> bool {
+        self.was_answered()
+            && self.totals.as_expected == self.totals.sent
+            && self.tally.relay_state.mixed == 0
+            && !self.failed()
+    }
+
     /// Whether anybody answered anything that a sign-in is answered with.
     pub fn was_answered(&self) -> bool {
         let totals = &self.totals;

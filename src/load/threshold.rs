@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Report;
+use super::{Latencies, Report};
 
 /// A reason to fail.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +72,9 @@ pub struct Held {
     /// What both count in.
     #[serde(default)]
     pub unit: Unit,
+    /// Whether nothing was measured, here or in the load before: the value says nothing then, and the load fails.
+    #[serde(default)]
+    pub unmeasured: bool,
     /// Whether the load fails by it.
     pub failed: bool,
 }
@@ -79,6 +82,10 @@ pub struct Held {
 impl Held {
     /// What was measured, and against what, for people.
     pub fn words(&self) -> String {
+        if self.unmeasured {
+            let before = if self.fail_if.contains(BASELINE) { ", here or in the load before" } else { "" };
+            return format!("nothing was measured{before}");
+        }
         let value = |value: f64| match self.unit {
             Unit::Micros => format!("{:.3} ms", value / 1e3),
             Unit::PerSecond => format!("{value:.1}/s"),
@@ -119,8 +126,8 @@ impl Threshold {
         Ok(Self { text: text.split_whitespace().collect(), measure, comparison, bound })
     }
 
-    /// What a load must keep to: what was asked, and that nobody was let in who had to be refused. That no sound sign-in is
-    /// refused, and that there are no errors, is asked where nothing else is said of them.
+    /// What a load must keep to: what was asked, and that nobody was let in who had to be refused. That no verdict was wrong
+    /// otherwise, and that there are no errors, is asked where nothing else is said of them.
     pub fn all(asked: Vec<Self>) -> Vec<Self> {
         let zero = |name| Self {
             text: format!("{name}>0"),
@@ -130,8 +137,10 @@ impl Threshold {
         };
         let mut all = vec![zero("false_accepts"), zero("mixed_relay_state")];
         let names = |asked: &[Self], measures: &[Measure]| asked.iter().any(|one| measures.contains(&one.measure));
-        if !names(&asked, &[Measure::Count("false_rejects")]) {
-            all.push(zero("false_rejects"));
+        for count in ["false_rejects", "wrong_codes", "unclear"] {
+            if !names(&asked, &[Measure::Count(count)]) {
+                all.push(zero(count));
+            }
         }
         if !names(&asked, &[Measure::Count("errors"), Measure::ErrorRate]) {
             all.push(zero("errors"));
@@ -146,21 +155,28 @@ impl Threshold {
         all.iter().find(|one| matches!(one.bound, Bound::Baseline(_))).map(|one| one.text.as_str())
     }
 
-    /// Holds a report to it, beside that of a load before; whatever compares with one fails where there is none.
+    /// Holds a report to it, beside that of a load before. It fails where nothing was measured, in either of them: nothing is
+    /// kept to by a load that did not take place.
     pub fn hold(&self, report: &Report, before: Option<&Report>) -> Held {
         let value = self.measure.of(report);
         let bound = match self.bound {
             Bound::Fixed(bound) => Some(bound),
-            Bound::Baseline(times) => before.map(|before| self.measure.of(before) * times),
+            Bound::Baseline(times) => before.and_then(|before| self.measure.of(before)).map(|before| before * times),
         };
-        let failed = bound.is_none_or(|bound| match self.comparison {
+        let failed = value.zip(bound).map(|(value, bound)| match self.comparison {
             Comparison::Above => value > bound,
             Comparison::AtLeast => value >= bound,
             Comparison::Below => value < bound,
             Comparison::AtMost => value <= bound,
         });
-        let (fail_if, unit) = (self.text.clone(), self.measure.unit());
-        Held { fail_if, value, bound: bound.unwrap_or_default(), unit, failed }
+        Held {
+            fail_if: self.text.clone(),
+            value: value.unwrap_or_default(),
+            bound: bound.unwrap_or_default(),
+            unit: self.measure.unit(),
+            unmeasured: failed.is_none(),
+            failed: failed.unwrap_or(true),
+        }
     }
 }
 
@@ -219,8 +235,11 @@ impl Measure {
         }
     }
 
-    fn of(self, report: &Report) -> f64 {
+    /// What was measured; none where there was nothing to measure.
+    fn of(self, report: &Report) -> Option<f64> {
         let (tally, totals) = (&report.tally, &report.totals);
+        let of_times = |times: &Latencies, value: f64| (times.count() > 0).then_some(value);
+        let of_sent = |value: f64| (totals.sent > 0).then_some(value);
         let count = |name| match name {
             "sent" => totals.sent,
             "errors" => totals.errors,
@@ -232,13 +251,13 @@ impl Measure {
             _ => tally.held_up.not_sent,
         };
         match self {
-            Self::Percentile(percent) => tally.latency.percentile(percent) as f64,
-            Self::Mean => tally.latency.mean(),
-            Self::Max => tally.latency.max() as f64,
-            Self::LatePercentile(percent) => tally.late.percentile(percent) as f64,
-            Self::Rate => report.reached_rate,
-            Self::ErrorRate => totals.errors as f64 / totals.sent.max(1) as f64,
-            Self::Count(name) => count(name) as f64,
+            Self::Percentile(percent) => of_times(&tally.latency, tally.latency.percentile(percent) as f64),
+            Self::Mean => of_times(&tally.latency, tally.latency.mean()),
+            Self::Max => of_times(&tally.latency, tally.latency.max() as f64),
+            Self::LatePercentile(percent) => of_times(&tally.late, tally.late.percentile(percent) as f64),
+            Self::Rate => of_sent(report.reached_rate),
+            Self::ErrorRate => of_sent(totals.errors as f64 / totals.sent.max(1) as f64),
+            Self::Count(name) => Some(count(name) as f64),
         }
     }
 }
@@ -323,16 +342,27 @@ mod tests {
     }
 
     #[test]
+    fn nothing_keeps_to_nothing() {
+        let nothing = Report::default();
+        for text in ["p99>1s", "p50<1us", "mean>1s", "max>1s", "late_p99>1s", "rate<0", "error_rate>99%"] {
+            let held = Threshold::parse(text).unwrap().hold(&nothing, None);
+            assert!(held.failed && held.words() == "nothing was measured", "{text}: {}", held.words());
+        }
+        assert!(!Threshold::parse("errors>0").unwrap().hold(&nothing, None).failed);
+        let held = Threshold::parse("p99>baseline*1.2").unwrap().hold(&report(), Some(&nothing));
+        assert!(held.failed && held.words() == "nothing was measured, here or in the load before", "{}", held.words());
+    }
+
+    #[test]
     fn what_was_let_in_wrongly_always_fails() {
         let all = |texts: &[&str]| {
             let asked = texts.iter().map(|text| Threshold::parse(text).unwrap()).collect();
             Threshold::all(asked).iter().map(|one| one.text.clone()).collect::<Vec<_>>()
         };
-        assert_eq!(all(&[]), ["false_accepts>0", "mixed_relay_state>0", "false_rejects>0", "errors>0"]);
-        let own = ["false_accepts>0", "false_accepts>99", "error_rate > 1%", "false_rejects>5"];
-        assert_eq!(
-            all(&own),
-            ["false_accepts>0", "mixed_relay_state>0", "false_accepts>99", "error_rate>1%", "false_rejects>5"]
-        );
+        let always = ["false_accepts>0", "mixed_relay_state>0"];
+        assert_eq!(all(&[]), [&always[..], &["false_rejects>0", "wrong_codes>0", "unclear>0", "errors>0"]].concat());
+        let own = ["false_accepts>0", "false_accepts>99", "error_rate > 1%", "false_rejects>5", "wrong_codes>1"];
+        let left = ["unclear>0", "false_accepts>99", "error_rate>1%", "false_rejects>5", "wrong_codes>1"];
+        assert_eq!(all(&own), [&always[..], &left].concat());
     }
 }

@@ -56,18 +56,19 @@ impl Timeline {
         self.add_at(place, &point);
     }
 
-    /// Adds another row that began at the same time.
-    pub fn join(&mut self, mut other: Self) {
+    /// Adds another row that began so many seconds later.
+    pub fn join(&mut self, other: &Self, later: u64) {
         // whoever wrote 0 means nothing by it
-        other.seconds_each = other.seconds_each.max(1);
-        while self.seconds_each < other.seconds_each {
+        let each = other.seconds_each.max(1);
+        while self.seconds_each < each {
             self.coarsen();
         }
-        while other.seconds_each < self.seconds_each {
-            other.coarsen();
-        }
-        for (place, point) in other.points.iter().enumerate().take(POINTS) {
-            self.add_at(place, point);
+        for (number, point) in (0_u64..).zip(&other.points).take(POINTS) {
+            let second = later.saturating_add(each.saturating_mul(number));
+            while self.place(second) >= POINTS {
+                self.coarsen();
+            }
+            self.add_at(self.place(second), point);
         }
     }
 
@@ -125,10 +126,28 @@ mod tests {
         assert!(timeline.points.iter().map(|point| point.latency.size()).sum::<usize>() < 1024 * 1024);
         let mut short = Timeline::default();
         short.add(1, &second);
-        short.join(timeline);
+        short.join(&timeline, 0);
         assert_eq!(
             (short.seconds_each, short.points[0].latency.unpacked().count(), short.points.len()),
             (16, 17 * 999, 225)
         );
+    }
+
+    #[test]
+    fn a_row_that_began_later_stands_behind() {
+        let row = |requests: &[u64]| Timeline {
+            seconds_each: 1,
+            points: requests.iter().map(|requests| Point { requests: *requests, ..Point::default() }).collect(),
+        };
+        let requests = |timeline: &Timeline| timeline.points.iter().map(|point| point.requests).collect::<Vec<_>>();
+        let mut all = row(&[1, 1, 1]);
+        all.join(&row(&[5, 5]), 2);
+        assert_eq!((requests(&all), all.seconds_each), (vec![1, 1, 6, 5], 1));
+        all.join(&row(&[7]), 599);
+        assert_eq!((all.points.len(), all.seconds_each), (300, 2));
+        assert_eq!((all.points[1].requests, all.points[299].requests), (11, 7));
+        // whoever writes nonsense is given a row all the same
+        all.join(&row(&[9, 9]), u64::MAX);
+        assert_eq!(requests(&all).iter().sum::<u64>(), 3 + 10 + 7 + 18);
     }
 }

@@ -191,7 +191,7 @@ pub(crate) const ALERTS: [Alert; 31] = [
         "Entra is not known to refuse it for its age alone. Identity providers roll it over, and the new one must be registered.",
         &[
             "samlgate doctor --config FILE shows which certificate it is, and what the identity provider signs with.",
-            "Make a new one at the identity provider, register it as the next one in Entra, and rehearse: samlgate rollover rehearse.",
+            "Make a new one at the identity provider, register it as the next one in Entra, and rehearse: samlgate rollover rehearse --config FILE CAPTURE.",
             "An ended next certificate was left behind by a change that came to its end: remove it.",
         ],
     ),
@@ -203,7 +203,7 @@ pub(crate) const ALERTS: [Alert; 31] = [
         &[
             "Make the new certificate at the identity provider, and do not sign with it yet.",
             "Register it: Update-MgDomainFederationConfiguration with -NextSigningCertificate.",
-            "Rehearse: samlgate rollover rehearse; change the key at the identity provider when it says that all is well.",
+            "Rehearse: samlgate rollover rehearse --config FILE CAPTURE; change the key at the identity provider when it says that all is well.",
         ],
     ),
     alert(

@@ -156,10 +156,10 @@ impl NearMiss {
         let settable = sent.chars().count() <= super::ID_MAX && !sent.contains(['$', '_']);
         let upn = self.upn.as_ref().map_or("", Personal::expose);
         let text = Text::plain("give the user an ImmutableId: Update-MgUser -UserId '")
-            .then_personal(in_single_quotes(upn))
+            .then_personal_as(upn, in_single_quotes(upn))
             .then("' -OnPremisesImmutableId '");
         let text = if settable {
-            text.then_personal(in_single_quotes(sent)).then("'")
+            text.then_personal_as(sent, in_single_quotes(sent)).then("'")
         } else {
             text.then(format!(
                 "…' with a value of your own (Graph refuses $ and _ as in this {kind}, and more than {} characters), and let the NameID \

@@ -27,6 +27,8 @@ enum Part {
     /// To be copied.
     Whole(String),
     Personal(Personal),
+    /// The same, and how it is written where it is shown: one person has one hash, however the name is quoted.
+    Written(Personal, Personal),
 }
 
 impl Text {
@@ -51,6 +53,13 @@ impl Text {
     #[must_use]
     pub fn then_personal(mut self, text: impl Into<Box<str>>) -> Self {
         self.push(Part::Personal(Personal::new(text)));
+        self
+    }
+
+    /// The sentence continued with a value about a person that is written another way, as for between the quotes of a command.
+    #[must_use]
+    pub fn then_personal_as(mut self, text: impl Into<Box<str>>, written: impl Into<Box<str>>) -> Self {
+        self.push(Part::Written(Personal::new(text), Personal::new(written)));
         self
     }
 
@@ -104,7 +113,7 @@ impl Part {
             Self::Plain(Cow::Borrowed(text)) => [text, ""],
             Self::Plain(Cow::Owned(text)) => cut(text, QUOTED),
             Self::Whole(text) => cut(text, WHOLE),
-            Self::Personal(text) => cut(text.expose(), QUOTED),
+            Self::Personal(text) | Self::Written(_, text) => cut(text.expose(), QUOTED),
         }
     }
 }
@@ -120,7 +129,7 @@ impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.parts().try_for_each(|part| match part {
             Part::Plain(_) | Part::Whole(_) => part.expose().into_iter().try_for_each(|piece| f.write_str(piece)),
-            Part::Personal(text) => fmt::Display::fmt(text, f),
+            Part::Personal(text) | Part::Written(text, _) => fmt::Display::fmt(text, f),
         })
     }
 }
@@ -146,6 +155,13 @@ impl From<String> for Text {
 #[cfg(test)]
 mod tests {
     use super::{QUOTED, Show, Text};
+
+    #[test]
+    fn a_person_has_one_hash_however_the_name_is_written() {
+        let (name, command) = (Text::personal("o'fifth"), Text::plain("").then_personal_as("o'fifth", "o''fifth"));
+        assert_eq!(name.to_string(), command.to_string());
+        assert_eq!(command.to_string_for(Show::Personal), "o''fifth");
+    }
 
     #[test]
     fn long_quotations_are_cut_and_our_own_sentences_are_not() {

@@ -45,10 +45,20 @@ fn the_key_is_for_its_owner_alone_and_nothing_is_overwritten() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_trouble() {
+fn a_folder_that_is_not_there_is_made_for_its_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
-    ca(&folder.path().join("none"), &[]).code(2);
-    ca(folder.path(), &["--days", "0"]).code(2);
+    let none = folder.path().join("none");
+    ca(&none, &["--days", "0"]).code(2);
+    assert!(!none.exists());
+    ca(&none, &[]).code(0);
+    assert!(none.join("ca.pem").is_file() && none.join("ca.key").is_file());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(&none).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+    fs::write(folder.path().join("file"), "").unwrap();
+    ca(&folder.path().join("file"), &[]).code(2);
 }
 
 #[test]

@@ -376,6 +376,10 @@ fn every_check_and_code_is_explained() {
     assert!(ran.out.contains("immutable_id"), "{}", ran.out);
     assert_eq!(samlgate(&["explain", "aadsts50076"]).code, 0);
     assert_eq!(samlgate(&["explain", "AADSTS99999999"]).code, 2);
+    let unknown = samlgate(&["explain", "nonsense"]);
+    assert!(unknown.err.contains("check, code or alert") && unknown.err.contains("explain alerts"), "{}", unknown.err);
+    let readme = include_str!("../../README.md");
+    assert!(readme.lines().any(|line| line.starts_with("| `samlgate explain") && line.contains("alert")));
 }
 
 #[test]

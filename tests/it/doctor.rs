@@ -312,6 +312,12 @@ fn people_and_build_servers_are_told_the_same_and_names_only_on_request() {
     assert!(!xml.contains("it's.me") && !xml.contains("it&apos;s.me"));
     let document = samlgate::xml::parse(xml.into_bytes(), &samlgate::limits::Limits::default());
     assert!(document.is_ok(), "{:?}", document.err());
+    // whoever has one name has one hash, in the command too
+    assert!(out.contains("-UserId '#"), "{out}");
+    let hashes = out.split('#').skip(1).filter_map(|rest| rest.get(..8));
+    let people: std::collections::BTreeSet<_> =
+        hashes.filter(|hash| hash.bytes().all(|b| b.is_ascii_hexdigit())).collect();
+    assert_eq!(people.len(), 1, "{out}");
     for word in ["users_without_immutable_id", "encryption", "AADSTS500082"] {
         assert!(out.contains(word) && fs::read_to_string(&file).unwrap().contains(word), "{word}");
     }
@@ -345,6 +351,50 @@ fn a_configuration_is_written_from_what_is_at_hand_and_passes_its_check() {
         assert!(String::from_utf8(checked).unwrap().contains(domain));
         // a second time nothing is overwritten
         run(&init).code(2);
+    }
+}
+
+/// What `init` prints as the next steps, done one after the other, ends in a configuration that `serve` can speak TLS by.
+#[test]
+fn the_steps_that_are_told_lead_to_a_proxy() {
+    let folder = sound().written();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("samlgate"));
+        let ran = command.current_dir(folder.path()).args(arguments).output().unwrap();
+        // one day `doctor` will find that the certificates have ended
+        let well = ran.status.success() || arguments[0] == "doctor" && ran.status.code() == Some(1);
+        assert!(well, "{arguments:?}: {ran:?}");
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    let init = ["init", "--settings", "federation.json", "--users", "users.csv", "--out"];
+    let said = run(&[&init[..], &["new.toml"]].concat());
+    let mut serves = false;
+    for step in said.split_once("next:\n").unwrap().1.lines() {
+        match step.trim().strip_prefix("samlgate ") {
+            Some(serve) if serve.starts_with("serve ") => serves = true,
+            Some(command) => drop(run(&command.split(' ').collect::<Vec<_>>())),
+            None => {
+                assert!(
+                    step.contains("in new.toml take the \"# \" away before [tls], ca_certificate and ca_key"),
+                    "{step}"
+                );
+                let file = folder.path().join("new.toml");
+                let text = fs::read_to_string(&file).unwrap();
+                let text = ["[tls]", "ca_certificate", "ca_key"]
+                    .into_iter()
+                    .fold(text, |text, line| text.replace(&format!("\n# {line}"), &format!("\n{line}")));
+                fs::write(file, text).unwrap();
+            }
+        }
+    }
+    assert!(serves, "{said}");
+    run(&["config", "check", "new.toml"]);
+    // where the CA is there already, nothing is left to be done by hand
+    let said = run(&[&init[..], &["newer.toml"]].concat());
+    assert!(!said.contains("take the") && !said.contains("samlgate ca"), "{said}");
+    for file in ["new.toml", "newer.toml"] {
+        let config = samlgate::config::Config::load(&folder.path().join(file)).unwrap();
+        assert!(config.certificate.is_some() && config.listen.reverse.is_some(), "{file}");
     }
 }
 

@@ -156,6 +156,32 @@ async fn whoever_lets_a_forged_response_in_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_refuses_for_the_wrong_reason_fails() {
+    let folder = tenant("");
+    let page = "$Config={\"sErrorCode\":\"50008\",\"pgid\":\"ConvergedError\"};";
+    let (address, _stop) = started(Saying(move |_: &Asked| says(StatusCode::OK, page))).await;
+    let url = format!("http://{address}/login.srf");
+    let mix = ["--rate", "40", "--duration", "1s", "--mix", "expired=1,wrong_key=1", "--html", "load.html"];
+    let (out, report) = load(&folder, &url, &mix).await;
+    assert_eq!((out.status.code(), report.totals.wrong_codes), (Some(1), 40), "{}", text(&out));
+    assert!(text(&out).contains("failed       wrong_codes>0: got 40"), "{}", text(&out));
+    let html = std::fs::read_to_string(folder.path().join("load.html")).unwrap();
+    assert!(html.contains("class=\"verdict bad\""), "{html}");
+    let (out, _) = load(&folder, &url, &[&mix[..], &["--fail-if", "wrong_codes>40"]].concat()).await;
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out));
+
+    // of half of them nobody says what became
+    let answered = AtomicU64::new(0);
+    let vague = Saying(move |_: &Asked| match answered.fetch_add(1, Ordering::Relaxed) % 2 {
+        0 => says(StatusCode::OK, LET_IN),
+        _ => says(StatusCode::OK, "hello"),
+    });
+    let (address, _stop) = started(vague).await;
+    let (out, report) = load(&folder, &format!("http://{address}/"), &["--rate", "40", "--requests", "20"]).await;
+    assert_eq!((out.status.code(), report.totals.unclear), (Some(1), 10), "{}", text(&out));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_slow_and_dying_targets_are_told_apart() {
     let folder = tenant("");
     let few = ["--rate", "50", "--requests", "20"];
@@ -215,6 +241,7 @@ async fn what_must_not_or_cannot_be_loaded_is_refused() {
         ("http://127.0.0.1:9/", &["--fail-if", "speed>1"], "expected a measure"),
         ("http://127.0.0.1:9/", &["--stages", "1s"], "30s:100"),
         ("http://127.0.0.1:9/", &["--fail-if", "p99>baseline*1.2"], "by --baseline FILE"),
+        ("http://127.0.0.1:9/", &["--shard", "1/2"], "as --seed 7"),
     ] {
         let key = fixture("keys/current.pem");
         let common = [url, "--config", "samlgate.toml", "--key", key.to_str().unwrap()];

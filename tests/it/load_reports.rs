@@ -63,6 +63,11 @@ async fn two_generators_of_one_seed_share_the_load_and_their_reports_are_one() {
     let twice = run(&folder, &["merge", "0.json", "0.json"]).await;
     assert_eq!(twice.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&twice.stderr).contains("shard 1/2 is there twice"), "{twice:?}");
+    let half = run(&folder, &["merge", "1.json", "--json", "half.json"]).await;
+    let missing = "no report of shard 1/2 is there";
+    assert!(String::from_utf8_lossy(&half.stdout).contains(missing), "{half:?}");
+    let tells = |report: &Report| report.limits.iter().any(|limit| limit.contains(missing));
+    assert!(tells(&report(&folder, "half.json")) && !tells(&whole), "{:?}", whole.limits);
     let failed = run(&folder, &["merge", "0.json", "1.json", "--fail-if", "p50>1us"]).await;
     assert_eq!(failed.status.code(), Some(1));
     let held = |fail_if: &'static str| ["merge", "0.json", "1.json", "--fail-if", fail_if, "--baseline", "0.json"];
@@ -74,6 +79,67 @@ async fn two_generators_of_one_seed_share_the_load_and_their_reports_are_one() {
     assert!(said.contains("sent>baseline*1.9: got 80, where the bound was 76\n"), "{said}");
     let alone = run(&folder, &["merge", "0.json", "1.json", "--fail-if", "sent>baseline"]).await;
     assert_eq!(alone.status.code(), Some(2), "{alone:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_keeps_to_nothing() {
+    let folder = tenant("");
+    let (address, _stop) = started(entra(&folder)).await;
+    let url = format!("http://{address}/login.srf");
+    let all_warm_up = ["--rate", "40", "--requests", "10", "--warm-up", "10s"];
+    assert_eq!(load(&folder, &url, &all_warm_up).await.0.status.code(), Some(0));
+    let (out, report) = load(&folder, &url, &[&all_warm_up[..], &["--fail-if", "p99>10s"]].concat()).await;
+    let said = String::from_utf8_lossy(&out.stdout);
+    assert_eq!((out.status.code(), report.tally.warm_up), (Some(1), 10), "{said}");
+    assert!(said.contains("failed       p99>10s: nothing was measured\n"), "{said}");
+}
+
+/// The first command of the page on load is the example of the help, too, and does what it says.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_of_the_manual_reaches_a_proxy_by_what_init_and_ca_make() {
+    let folder = crate::doctor::sound().written();
+    let samlgate = |arguments: &[&str]| {
+        let out = Command::new(cargo_bin!("samlgate")).current_dir(folder.path()).args(arguments).output().unwrap();
+        assert!(out.status.success(), "{out:?}");
+        String::from_utf8(out.stdout).unwrap()
+    };
+    std::fs::remove_file(folder.path().join("samlgate.toml")).unwrap();
+    samlgate(&["ca"]);
+    samlgate(&["init", "--settings", "federation.json", "--users", "users.csv"]);
+    let (upstream, _stop) = started(entra(&folder)).await;
+    let file = folder.path().join("samlgate.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    let config = config
+        .replace("127.0.0.1:8443", "127.0.0.1:0")
+        .replace("127.0.0.1:9464", "127.0.0.1:0")
+        .replace("https://login.microsoftonline.com", &format!("http://{upstream}"));
+    std::fs::write(&file, config).unwrap();
+    let running = samlgate::app::start(Config::load(&file).unwrap()).await.unwrap();
+    let proxy = running.addresses().reverse.unwrap().to_string();
+
+    let example = include_str!("../../src/manual/load.md").split("```").nth(1).unwrap().strip_prefix("sh\n").unwrap();
+    let example = example.replace("\\\n", "").split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    let help = samlgate(&["load", "--help"]).split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains(&format!("Example: {example}")), "{example}\n{help}");
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/keys/current.pem");
+    let command = example
+        .replace("127.0.0.1:8443", &proxy)
+        .replace("idp.pem", key)
+        .replace("--rate 200 --duration 1m", "--rate 50 --duration 2s");
+    let arguments: Vec<&str> = command.strip_prefix("samlgate load ").unwrap().split(' ').collect();
+    let out = run(&folder, &arguments).await;
+    assert_eq!(out.status.code(), Some(0), "{out:?}");
+    assert!(String::from_utf8_lossy(&out.stdout).contains("100 sign-ins: 100 as expected"), "{out:?}");
+
+    // by another name nobody believes the certificate, and it is said how to mend that
+    let command = command
+        .replace("https://login.microsoftonline.com/", &format!("https://{proxy}/"))
+        .replace(&format!("--connect-to {proxy} "), "");
+    let arguments: Vec<&str> = command.strip_prefix("samlgate load ").unwrap().split(' ').collect();
+    let out = run(&folder, &[&arguments[..], &["--requests", "5"]].concat()).await;
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(2) && said.contains("--connect-to 127.0.0.1:8443 reaches"), "{out:?}");
+    running.stop(Duration::from_secs(1)).await;
 }
 
 /// Where a load that was started with `--admin` shows its metrics, and what else it says.

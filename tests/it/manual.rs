@@ -92,6 +92,30 @@ fn every_class_of_attack_has_its_section_with_fixtures_of_its_own() {
 }
 
 #[test]
+fn there_are_as_many_attacks_as_the_readme_says() {
+    let attacks = fs::read_dir(root().join("fixtures/attacks")).unwrap().count();
+    for page in ["README.md", "CHANGELOG.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let said: Option<usize> =
+            text.split("more than ").find_map(|rest| rest.split_once(" attacks ")?.0.parse().ok());
+        let said = said.unwrap();
+        assert!((said..said + 50).contains(&attacks), "{page}: more than {said} attacks, of {attacks}");
+    }
+}
+
+/// Without an input it rehearses nothing.
+#[test]
+fn a_rehearsal_is_told_with_what_it_takes() {
+    let pages = fs::read_dir(root().join("src/manual")).unwrap().map(|page| page.unwrap().path());
+    for page in pages.chain([root().join("README.md")]) {
+        let text = fs::read_to_string(&page).unwrap();
+        for rest in text.split("samlgate rollover rehearse").skip(1) {
+            assert!(rest.starts_with(" --config ") || rest.starts_with(" --key "), "{}: {rest:.40}", page.display());
+        }
+    }
+}
+
+#[test]
 fn every_rule_has_its_line() {
     let page = page("threats");
     let missing: Vec<String> =

@@ -34,9 +34,12 @@ fn unknown(word: &str) -> Trouble {
     });
     let hint = match nearest {
         Some(id) => format!("is it {id}? `samlgate explain` lists the checks"),
-        None => "`samlgate explain` lists the checks, `samlgate explain codes` the codes".to_owned(),
+        None => {
+            "`samlgate explain` lists the checks, `samlgate explain codes` the codes, `samlgate explain alerts` the alerts"
+                .to_owned()
+        }
     };
-    Trouble::new(format!("there is no check or code \"{word}\"")).hint(hint)
+    Trouble::new(format!("there is no check, code or alert \"{word}\"")).hint(hint)
 }
 
 struct Page<'a> {
