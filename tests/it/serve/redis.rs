@@ -217,6 +217,8 @@ async fn a_master_that_is_made_a_replica_is_left_for_the_new_one() {
     let service = Service::to(master.address).await;
     let bench = proxy_at(&format!("redis://{}/0", service.address), "on_error = \"fail_closed\"\n").await;
     assert_eq!(timely(&bench, "in_response_to_present").await, StatusCode::OK);
+    // a master answers before its replica has heard of it
+    replica.until("DBSIZE", ":1\r\n").await;
     assert!(replica.says("REPLICAOF NO ONE").await.starts_with("+OK"));
     let port = replica.address.port();
     assert!(master.says(&format!("REPLICAOF 127.0.0.1 {port}")).await.starts_with("+OK"));
