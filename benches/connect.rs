@@ -9,6 +9,7 @@
 mod contestants;
 #[expect(dead_code, reason = "what the other benchmarks need of it")]
 mod documents;
+mod figures;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,8 +17,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use contestants::{Arguments, Part, Process, free, median, on, part, play};
+use contestants::{Arguments, Part, Process, free, on, part, play};
 use documents::{ISSUER, Key};
+use figures::median;
 use rustls::client::Resumption;
 use rustls::{ClientConfig, HandshakeKind};
 use rustls_pki_types::pem::PemObject as _;

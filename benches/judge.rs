@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "benchmark")]
 
 mod documents;
+mod figures;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -23,6 +24,7 @@ use base64_simd::STANDARD as BASE64;
 use bergshamra::{DsigContext, KeysManager};
 use criterion::{Criterion, Throughput};
 use documents::{Covers, DS, Key, Parts, Wish, assertion_of, cpu, form, judge, now, parse, response};
+use figures::median;
 use samlgate::check::{Before, Facts, conclude, run_all};
 use samlgate::dsig::{Context, verify};
 use samlgate::inspect::{Effort, Judge, Posted, decode};
@@ -290,11 +292,6 @@ fn row(shape: Shape, rounds: usize) {
         whole / floor,
         bergshamra / whole,
     );
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_unstable_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }
 
 // --- libxmlsec1 ------------------------------------------------------------------------------------------------------

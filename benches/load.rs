@@ -10,6 +10,7 @@
 mod contestants;
 #[expect(dead_code, reason = "what the other benchmarks need of it")]
 mod documents;
+mod figures;
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -24,8 +25,9 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
 };
-use contestants::{Process, cores, cpu_of, has_ended, median, on, play, resident_of};
+use contestants::{Arguments, Process, cores, cpu_of, has_ended, on, play, resident_of};
 use documents::{ISSUER, Key, Parts, assertion_of, cpu, judge, parse, user};
+use figures::median;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -49,21 +51,19 @@ const GOALS: &str =
     "must: RSA-2048 <= 1.2 x floor, TLS with a ready pool <= 125 µs (8,000 a second and core), memory flat";
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let has = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
-    let after = |wanted: &str| arguments.get(arguments.iter().position(|argument| argument == wanted)? + 1);
-    if let Some(at) = arguments.iter().position(|argument| argument == "--role") {
+    let arguments = Arguments::given();
+    if let Some(role) = arguments.after("--role") {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let folder = arguments.get(at + 2).cloned();
+        let folder = arguments.after(role).map(str::to_owned);
         return runtime.block_on(play(|listener| target(listener, folder)));
     }
     // without `--bench` this is a test that everything runs
-    let effort = match (has("--bench"), has("--quick")) {
+    let effort = match (arguments.has("--bench"), arguments.has("--quick")) {
         (true, false) => Effort { rounds: 15, slice: 40_000.0, turns: 5, posts: 20_000, hour: 360_000 },
         (true, true) => Effort { rounds: 5, slice: 20_000.0, turns: 2, posts: 5_000, hour: 40_000 },
         _ => Effort { rounds: 1, slice: 1_000.0, turns: 1, posts: 200, hour: 400 },
     };
-    let only = after("--only").map(String::as_str);
+    let only = arguments.after("--only");
     let wanted = |part: &str| only.is_none_or(|only| only == part);
     if wanted("minting") {
         minting(&effort);

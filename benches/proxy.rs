@@ -10,6 +10,7 @@
 mod contestants;
 #[expect(dead_code, reason = "what the other benchmarks need of it")]
 mod documents;
+mod figures;
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -18,8 +19,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use contestants::{Arguments, Part, Process, free, median, on, part, play};
+use contestants::{Arguments, Part, Process, free, on, part, play};
 use documents::{ISSUER, Key, USERS, Wish, form, response, user};
+use figures::median;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::SendRequest;

@@ -6,6 +6,7 @@
 
 #[expect(dead_code, reason = "what the other benchmarks need of it")]
 mod documents;
+mod figures;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Write as _;
@@ -16,6 +17,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use documents::{Key, Wish, form, judge, now, response};
+use figures::median;
 use jiff::Timestamp;
 use samlgate::inspect::{Effort, Posted};
 use samlgate::lab;
@@ -230,9 +232,4 @@ fn while_loading(directory: Directory, file: &str) -> String {
         }
     });
     format!("{judged}, slowest {slowest} µs")
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_unstable_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }

@@ -21,6 +21,11 @@ pub(crate) enum Part {
 pub(crate) struct Arguments(Vec<String>);
 
 impl Arguments {
+    /// Those of this process.
+    pub(crate) fn given() -> Self {
+        Self(std::env::args().skip(1).collect())
+    }
+
     /// Whether a word is among them.
     pub(crate) fn has(&self, wanted: &str) -> bool {
         self.0.iter().any(|argument| argument == wanted)
@@ -44,7 +49,7 @@ impl Arguments {
 
 /// Finds out what this process is to do. Where there are two cores it starts itself once more on one of them, waits, and gives back nothing.
 pub(crate) fn part() -> Option<Part> {
-    let arguments = Arguments(std::env::args().skip(1).collect());
+    let arguments = Arguments::given();
     if let Some(at) = arguments.0.iter().position(|argument| argument == "--role") {
         let rest = arguments.0.get(at + 2..).unwrap_or_default().to_vec();
         return Some(Part::Role(arguments.0[at + 1].clone(), rest));
@@ -148,16 +153,11 @@ impl Process {
     /// Processor time of the process and of its children so far, in microseconds.
     pub(crate) fn cpu(&self) -> f64 {
         let root = self.child.id();
-        let of = |pid: u32| -> Option<(u32, f64)> {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-            // its own, and that of children that have ended
-            let ticks: f64 = fields[11..15].iter().filter_map(|field| field.parse::<f64>().ok()).sum();
-            Some((fields[1].parse().ok()?, ticks * 10_000.0))
-        };
         let pids =
             std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        pids.filter_map(|pid| of(pid).filter(|(parent, _)| pid == root || *parent == root)).map(|(_, cpu)| cpu).sum()
+        let all = pids.filter_map(|pid| Some((pid, Stat::of(pid)?)));
+        // its own, and that of children that have ended
+        all.filter(|(pid, stat)| *pid == root || stat.parent() == root).map(|(_, stat)| stat.micros(4)).sum()
     }
 
     /// Resident memory in MB.
@@ -176,17 +176,34 @@ pub(crate) fn free() -> SocketAddr {
     StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
-/// Processor time of a process so far, also of one that has ended and was not waited for, in microseconds.
+/// What the system says of a process (`proc_pid_stat(5)`), also of one that has ended and was not waited for: the fields behind its name.
+struct Stat(Vec<String>);
+
+impl Stat {
+    fn of(pid: u32) -> Option<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        Some(Self(stat.rsplit_once(')')?.1.split_ascii_whitespace().map(str::to_owned).collect()))
+    }
+
+    fn parent(&self) -> u32 {
+        self.0[1].parse().unwrap()
+    }
+
+    /// Processor time so far in microseconds: the sum of so many of its own by user and system, and its ended children's by both.
+    fn micros(&self, counts: usize) -> f64 {
+        let ticks: f64 = self.0[11..11 + counts].iter().map(|field| field.parse::<f64>().unwrap()).sum();
+        ticks * 10_000.0
+    }
+}
+
+/// Processor time of a process so far, in microseconds.
 pub(crate) fn cpu_of(pid: u32) -> Option<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-    Some((fields[11].parse::<f64>().ok()? + fields[12].parse::<f64>().ok()?) * 10_000.0)
+    Stat::of(pid).map(|stat| stat.micros(2))
 }
 
 /// Whether a process has ended and was not waited for.
 pub(crate) fn has_ended(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-    stat.is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
+    Stat::of(pid).is_some_and(|stat| stat.0[0] == "Z")
 }
 
 /// Resident memory of a process in MB.
@@ -194,10 +211,4 @@ pub(crate) fn resident_of(pid: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(line.split_ascii_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
-}
-
-/// The middle of the figures.
-pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_unstable_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }

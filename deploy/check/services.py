@@ -1,4 +1,4 @@
-"""Programs that a check starts on this machine, each on a free port of the loopback address, and ends."""
+"""Programs that a check or a test starts on this machine, each on a free port of the loopback address, and ends."""
 
 import json
 import re
@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 PATIENCE = 90.0
+# the machine's own proxies, if it has any, are none for this machine
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -28,8 +29,8 @@ def until(what, condition, lacking=lambda: ""):
         except (urllib.error.URLError, ConnectionError):
             pass
         if time.monotonic() > end:
-            raise SystemExit(f"live: in vain waited for {what} {lacking()}")
-        time.sleep(0.1)
+            raise SystemExit(f"in vain waited for {what} {lacking()}")
+        time.sleep(0.05)
 
 
 def check(main, usage):
@@ -53,10 +54,12 @@ def get(url):
 class Program:
     """A program that runs, with the lines that it has said."""
 
-    def __init__(self, *command):
+    def __init__(self, *command, cwd=None, env=None):
         self.name = command[0].rsplit("/", 1)[-1]
         self.said = ""
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(
+            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         threading.Thread(target=self.listen, daemon=True).start()
 
     def listen(self):
@@ -64,12 +67,14 @@ class Program:
             self.said += line
 
     def says(self, pattern):
-        """What the group of the pattern matches, once it has been said."""
+        """What the group of the pattern matches, in a line or more, once it has been said."""
 
         def found():
-            if self.process.poll() is not None and not re.search(pattern, self.said):
-                raise SystemExit(f"live: {self.name} ended:\n{self.said[-3000:]}")
-            return re.search(pattern, self.said)
+            ended = self.process.poll() is not None
+            match = re.search(pattern, self.said, re.MULTILINE)
+            if ended and not match:
+                raise SystemExit(f"{self.name} ended:\n{self.said[-3000:]}")
+            return match
 
         return until(f"{pattern} of {self.name}", found).group(1)
 

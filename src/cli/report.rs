@@ -1,7 +1,6 @@
 //! One verdict in full, for somebody who is tired and in a hurry.
 
 use super::escape::{cut, line, lines, wrap};
-
 use super::terminal::{Terminal, Tone};
 use crate::runbook;
 use crate::verdict::{

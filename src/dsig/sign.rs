@@ -155,16 +155,14 @@ pub fn sign(xml: &str, id: &str, key: &SigningKey, manner: &Manner<'_>) -> Resul
     let (opening, closing) = signature(&document, element, id, key, manner)?;
 
     // a PrefixList, or a prefix that is declared elsewhere, brings in namespaces from around it: then SignedInfo is digested where it stands
-    let alone = manner.declared && manner.prefix_list.is_empty();
-    let unfinished = match alone {
-        true => parse(&format!("{opening}{closing}"))?,
-        false => parse(&format!("{before}{opening}{closing}{after}"))?,
-    };
-    let signature = match alone {
-        true => Some(unfinished.root()),
-        false => {
-            with_id(&unfinished, id).and_then(|element| unfinished.children_named(element, DS, "Signature").next())
-        }
+    let (unfinished, signature) = if manner.declared && manner.prefix_list.is_empty() {
+        let alone = parse(&format!("{opening}{closing}"))?;
+        let signature = alone.root();
+        (alone, Some(signature))
+    } else {
+        let whole = parse(&format!("{before}{opening}{closing}{after}"))?;
+        let signature = with_id(&whole, id).and_then(|element| whole.children_named(element, DS, "Signature").next());
+        (whole, signature)
     };
     let signed_info = signature
         .and_then(|signature| unfinished.children_named(signature, DS, "SignedInfo").next())

@@ -98,6 +98,7 @@ mod tests {
         assert!(changes.iter().any(|change| change.percent().is_some_and(|percent| (49.0..51.0).contains(&percent))));
         assert!(compare(&report(10, 0), &report(10, 0)).iter().all(|change| !change.is_worse()));
     }
+
     #[test]
     fn what_was_not_made_alike_is_told() {
         let before = Report { target: "https://one.domain.company/".to_owned(), ..Report::default() };

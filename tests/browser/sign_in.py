@@ -19,63 +19,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "deploy/check"))
+from services import DIRECT, PATIENCE, Program, until  # noqa: E402
+
 ENTRA = "https://login.microsoftonline.com"
 AUTHORIZE = ENTRA + "/common/oauth2/v2.0/authorize"
 IDP = "authentik.company"
 FORBIDDEN = "forbidden.company"
-PATIENCE = 30.0
-# the machine's own proxies, if it has any, are none for this machine
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def until(what, condition):
-    """What a condition gives once it gives something."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        found = condition()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never: {what}")
-        time.sleep(0.02)
-
-
-class Program:
-    """A program that runs until the test ends; what it says is kept."""
-
-    def __init__(self, *command, cwd=None, env=None):
-        self.lines = []
-        self.child = subprocess.Popen(
-            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self):
-        for line in self.child.stdout:
-            self.lines.append(line.rstrip("\n"))
-
-    def said(self, pattern):
-        def found():
-            match = next((m for m in map(re.compile(pattern).search, list(self.lines)) if m), None)
-            if match is None and self.child.poll() is not None:
-                raise AssertionError(f"{self.child.args} ended: {self.lines}")
-            return match
-
-        return until(pattern, found).group(1)
-
-    def end(self):
-        self.child.terminate()
-        try:
-            self.child.wait(10)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.wait()
 
 
 class Browser:
@@ -234,7 +189,7 @@ def browsing(folder, home, arguments):
     """A browser with a profile of its own, below this home."""
     env = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()} | {"HOME": str(home)}
     driver = Program("chromedriver", "--port=0", env=env)
-    port = driver.said(r"started successfully on port (\d+)")
+    port = driver.says(r"started successfully on port (\d+)")
     own = ["--headless=new", "--window-size=1000,700", f"--user-data-dir={folder / 'profile'}", "--disable-gpu"]
     if os.getuid() == 0:
         own.append("--no-sandbox")
@@ -269,12 +224,12 @@ class Service:
 
         common = ["--config", "samlgate.toml", "--listen", "127.0.0.1:0"]
         self.idp = Program(samlgate, "lab", "idp", "--key", "current.pem", *common, cwd=folder)
-        host, port = self.idp.said(r"choose +http://([^/]+)/").split(":")
+        host, port = self.idp.says(r"choose +http://([^/]+)/").split(":")
         certificates = {IDP: leaf(folder, IDP, other), FORBIDDEN: leaf(folder, FORBIDDEN, folder)}
         self.tls = Terminator(certificates, (host, int(port)))
         sso = f"https://{IDP}/sso"
         self.entra = Program(samlgate, "lab", "entra", "--tls", "--sign-in", sso, *common, cwd=folder)
-        entra = self.entra.said(r"post +https://([^/]+)/")
+        entra = self.entra.says(r"post +https://([^/]+)/")
 
         at = f"127.0.0.1:{self.tls.port}"
         self.ends = (
@@ -284,7 +239,7 @@ class Service:
         )
         self.file.write_text(self.text + self.ends)
         self.proxy = Program(samlgate, "serve", "--config", "samlgate.toml", cwd=folder)
-        self.admin = self.proxy.said(r'"admin":"([^"]+)"')
+        self.admin = self.proxy.says(r'"admin":"([^"]+)"')
         self.home = trusting(folder, folder / "ca.pem", other / "ca.pem")
 
     def shown(self, path):
@@ -364,7 +319,7 @@ def through_serve(samlgate, folder, shots):
         ], told
     except BaseException:
         browser.shoot(shots / "failed.png")
-        print("\n".join(service.proxy.lines[-20:] + service.metrics()), file=sys.stderr)
+        print("\n".join(service.proxy.said.splitlines()[-20:] + service.metrics()), file=sys.stderr)
         raise
     finally:
         browser.end()
@@ -375,7 +330,7 @@ def through_serve(samlgate, folder, shots):
 def through_the_demonstration(samlgate, folder, shots):
     """The line that is printed, as it is printed, in a home that trusts nothing new."""
     demo = Program(samlgate, "demo", "--browser")
-    line = demo.said(r"^(chromium .*)$")
+    line = demo.says(r"^(chromium .*)$")
     arguments = shlex.split(line)[1:-1]
     arguments = [argument for argument in arguments if not argument.startswith("--user-data-dir=")]
     (folder / "home").mkdir()
@@ -386,8 +341,8 @@ def through_the_demonstration(samlgate, folder, shots):
         browser.shoot(shots / "7-demonstration.png")
         sign_in(browser, "mail_as_name_id")
         assert "AADSTS51004" in browser.source(), browser.source()
-        demo.said(r"^(your sign-in: accepted, signs in)$")
-        demo.said(r"^(your sign-in: rejected, AADSTS51004)$")
+        demo.says(r"^(your sign-in: accepted, signs in)$")
+        demo.says(r"^(your sign-in: rejected, AADSTS51004)$")
     finally:
         browser.end()
         driver.end()

@@ -140,14 +140,15 @@ impl Drop for Process {
     }
 }
 
-struct Stage {
+/// An upstream, and the place of a proxy before it.
+pub(super) struct Stage {
     folder: TempDir,
-    record: Record,
+    pub(super) record: Record,
     upstream: SocketAddr,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let record = Record::default();
         let upstream = upstream(Arc::clone(&record), None).await;
         Self { folder: tempfile::tempdir().unwrap(), record, upstream }
@@ -155,6 +156,11 @@ impl Stage {
 
     fn start(&self, settings: &str) -> Process {
         Process::start(self.folder.path(), settings, self.upstream)
+    }
+
+    /// Writes a configuration without settings of its own.
+    pub(super) fn configured(&self) -> PathBuf {
+        configured(self.folder.path(), "", "tls = false\n", self.upstream)
     }
 
     fn capture(&self) -> PathBuf {

@@ -1,35 +1,18 @@
 //! Traces of the real program: what a collector of the test's own is sent, and what the upstream is told of them.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use hyper::StatusCode;
-use tempfile::TempDir;
 
-use super::bench::{Record, Seen, full, posted, upstream};
+use super::bench::{Seen, full, posted};
 use super::post;
-use super::process::{Process, configured};
-
-/// An upstream, and the configuration of a proxy before it.
-struct Stage {
-    record: Record,
-    config: PathBuf,
-    _folder: TempDir,
-}
+use super::process::{Process, Stage};
 
 impl Stage {
-    async fn new() -> Self {
-        let record = Record::default();
-        let upstream = upstream(record.clone(), None).await;
-        let folder = tempfile::tempdir().unwrap();
-        let config = configured(folder.path(), "", "tls = false\n", upstream);
-        Self { record, config, _folder: folder }
-    }
-
-    fn start(&self, variables: &[(&str, &str)]) -> Process {
+    fn start_by(&self, variables: &[(&str, &str)]) -> Process {
         let mut command = Command::new("env");
         command.args(variables.iter().map(|(name, value)| format!("{name}={value}")));
-        Process::run(command, &self.config)
+        Process::run(command, &self.configured())
     }
 
     /// What the upstream was asked last.
@@ -62,7 +45,7 @@ async fn where_nothing_is_traced_the_context_goes_on_as_it_came() {
         cases.push(vec![nowhere]);
     }
     for variables in cases {
-        let process = stage.start(&variables);
+        let process = stage.start_by(&variables);
         let came = [("traceparent", "junk"), ("tracestate", "a=1"), ("tracestate", "")];
         let seen = stage.sign_in(&process, &came).await;
         assert_eq!(header(&seen, "traceparent"), ["junk"]);
@@ -82,7 +65,7 @@ mod collected {
     use serde_json::Value;
     use tokio::net::TcpListener;
 
-    use super::super::bench::{HOST_NAME, upstream_replying};
+    use super::super::bench::{HOST_NAME, Record, upstream_replying};
     use super::*;
 
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -148,7 +131,7 @@ mod collected {
     async fn a_sign_in_is_one_trace_from_the_browser_to_the_upstream() {
         let (stage, (record, endpoint)) = (Stage::new().await, collector().await);
         // what is not sent at the end would not come while this test waits
-        let mut process = stage.start(&[
+        let mut process = stage.start_by(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=key-of-the-test"),
@@ -207,8 +190,10 @@ mod collected {
         for protocol in ["http/protobuf", "http/json", ""] {
             let (stage, (record, endpoint)) = (Stage::new().await, collector().await);
             let traces = format!("{endpoint}/traces-of-the-test");
-            let mut process = stage
-                .start(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &traces), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)]);
+            let mut process = stage.start_by(&[
+                ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &traces),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ]);
             stage.sign_in(&process, &[]).await;
             let path = "/common/userrealm/first.user@domain.company?login_hint=first.user";
             let visit = Request::get(path).header("host", HOST_NAME).header("cookie", "of=first.user");
@@ -237,7 +222,7 @@ mod collected {
     async fn a_sampler_that_wants_nothing_is_obeyed() {
         let (stage, (record, endpoint)) = (Stage::new().await, collector().await);
         let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_TRACES_SAMPLER", "always_off")];
-        let mut process = stage.start(&variables);
+        let mut process = stage.start_by(&variables);
         let seen = stage.sign_in(&process, &[("traceparent", PARENT)]).await;
         let passed_on = header(&seen, "traceparent")[0];
         assert!(passed_on.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && passed_on.ends_with("-00"));
@@ -257,7 +242,7 @@ mod collected {
         for collector in [away, stuck_at] {
             let stage = Stage::new().await;
             let endpoint = format!("http://{collector}");
-            let mut process = stage.start(&[
+            let mut process = stage.start_by(&[
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
                 ("OTEL_EXPORTER_OTLP_TIMEOUT", "60000"),
                 ("OTEL_BSP_SCHEDULE_DELAY", "1"),
