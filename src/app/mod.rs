@@ -368,7 +368,7 @@ impl Running {
             follower.abort();
         }
         self.reloading.published().rest(&[], &self.metrics);
-        self.reloading.published().forget_graph();
+        self.reloading.published().forget_graph(&self.metrics);
         self.metrics.set_ready(false);
         self.grace.send_replace(grace);
         self.stop_traffic.send_replace(true);

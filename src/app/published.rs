@@ -157,10 +157,19 @@ impl Kept {
         went_well
     }
 
-    /// Asks Graph for nothing any more.
-    pub(super) fn forget_graph(&self) {
-        if let Some((_, task)) = self.graph.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            task.abort();
+    /// Asks Graph for nothing any more, and forgets what it told.
+    pub(super) fn forget_graph(&self, metrics: &Metrics) {
+        self.leave_graph(&[], metrics);
+        self.locked().forget_graph();
+    }
+
+    /// Asks it no more in the way that is known. Somebody else will, for these domains.
+    fn leave_graph(&self, still: &[String], metrics: &Metrics) {
+        let Some((asked, task)) = self.graph.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        task.abort();
+        for domain in asked.domains.iter().filter(|domain| !still.contains(domain)) {
+            metrics.source_forgotten(domain, Source::Settings);
+            metrics.source_forgotten(domain, Source::Users);
         }
     }
 
@@ -180,7 +189,7 @@ impl Kept {
         if live.told.is_ok() || told.is_none() {
             self.locked().set_graph(live.told.clone());
         }
-        self.forget_graph();
+        self.leave_graph(&wanted.domains, &reloading.metrics);
         self.ask(Published { live: Some(live), ..Published::default() }, reloading, path);
     }
 

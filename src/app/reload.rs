@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use super::published::Kept;
 use super::{AppError, Judging, compared, ready_to_serve};
 use crate::capture;
-use crate::config::{Config, ConfigError, Documents, FileRead, Listen, Told, Wanted};
+use crate::config::{Config, ConfigError, Documents, FileRead, GraphAsked, Listen, Told, Wanted};
 use crate::observe::{self, LogFormat, LogLevel, Metrics, Reload, Setup};
 use crate::proxy::{self, Inspector, Mode, Ourselves, Proxy};
 use crate::replay;
@@ -70,6 +70,9 @@ impl Reloading {
         let (files, result) = self.load(path, &self.published().documents());
         if result.is_ok() {
             self.published().rest(&wanted, &self.metrics);
+            if GraphAsked::of(path).is_none() {
+                self.published().forget_graph(&self.metrics);
+            }
         }
         self.metrics.reloaded(if result.is_ok() { Reload::Ok } else { Reload::Failed });
         (files, result)

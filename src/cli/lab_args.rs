@@ -18,7 +18,7 @@ use crate::mint::{Fault, Shape};
 pub(super) enum LabCommand {
     /// A fake identity provider: the tester chooses who signs in, and with which fault
     #[command(
-        after_help = "Example: samlgate lab idp --config samlgate.toml --key idp.pem --post-to https://localhost:8443/login.srf"
+        after_help = "Example: samlgate lab idp --config samlgate.toml --key idp.pem --post-to https://login.microsoftonline.com/login.srf"
     )]
     Idp(IdpArguments),
     /// A fake Entra: asks the identity provider, and answers what it posts by logic of its own

@@ -40,6 +40,11 @@ impl Documents {
         self.graph.as_ref()
     }
 
+    /// Nobody asks Graph any more.
+    pub fn forget_graph(&mut self) {
+        self.graph = None;
+    }
+
     /// Forgets all but these.
     pub fn retain(&mut self, is_wanted: impl Fn(&str) -> bool) {
         self.had.retain(|url, _| is_wanted(url));

@@ -454,6 +454,50 @@ async fn a_running_proxy_follows_what_changes_in_graph() {
     running.stop(Duration::from_secs(1)).await;
 }
 
+/// A file that is broken says nothing of what is wanted; one that is read and has no `[graph]` wants none.
+#[tokio::test(flavor = "multi_thread")]
+async fn graph_is_asked_no_more_where_the_configuration_names_it_no_more() {
+    let bench = bench(fake(30)).await;
+    let folder = configured(&bench, "");
+    let path = folder.path().join("samlgate.toml");
+    let published = Published::without_users(&path, Bounds::default()).await;
+    let config = Config::load_with(&path, published.documents()).unwrap();
+    let mut running = samlgate::app::start(config).await.unwrap();
+    let pace = Pace { every: Duration::from_secs(1), retry: Duration::from_secs(1) };
+    running.follow_published(path.clone(), Duration::from_millis(10), published, pace, Bounds::default());
+    let until = async |what: &str, is_there: bool| {
+        let there = async {
+            while running.metrics().render().unwrap().lines().any(|line| line.starts_with(what)) != is_there {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), there).await.expect(what);
+    };
+    let users = "samlgate_directory_users{federation=\"domain.company\"}";
+    until(&format!("{users} 30"), true).await;
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once("[graph]").unwrap();
+    std::fs::write(&path, "[graph").unwrap();
+    until("samlgate_config_last_reload_successful 0", true).await;
+    bench.fake.people(|people| people.remove(3));
+    std::fs::write(&path, &text).unwrap();
+    until(&format!("{users} 29"), true).await;
+
+    let federation = rest.split_once("[[federation]]").unwrap().1;
+    let without = format!("{before}[[federation]]{federation}issuer = \"a\"\ncertificates = [\"proxy.pem\"]\n");
+    std::fs::write(&path, without).unwrap();
+    until(users, false).await;
+    for source in ["settings", "users"] {
+        let age = format!("samlgate_source_age_seconds{{federation=\"domain.company\",source=\"{source}\"}}");
+        until(&age, false).await;
+    }
+    // whoever still asked would do so within a second
+    bench.fake.let_happen(Mishap::new(GraphFault::Forbidden));
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(bench.fake.happened(GraphFault::Forbidden), 0);
+    running.stop(Duration::from_secs(1)).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_secret_is_used_without_a_restart() {
     let bench = bench(fake(30)).await;
