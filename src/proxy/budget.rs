@@ -1,4 +1,4 @@
-//! The room for all bodies that are held: the last quarter of it is for the small ones alone.
+//! The room for all bodies that are held: the last half of it is for the small ones alone.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,7 +23,7 @@ impl Budget {
     /// So many bytes; one body of the largest size finds room among the large ones.
     pub(super) fn new(bytes: usize, body_bytes: usize) -> Self {
         let bytes = bytes.min(Semaphore::MAX_PERMITS);
-        let large = (bytes - bytes / 4).max(body_bytes.saturating_add(EACH)).min(bytes);
+        let large = (bytes / 2).max(body_bytes.saturating_add(EACH)).min(bytes);
         let sizes = Mutex::new([bytes, large]);
         Self { all: Arc::new(Semaphore::new(bytes)), large: Arc::new(Semaphore::new(large)), sizes }
     }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_bodies_leave_a_quarter_to_the_small_ones() {
+    fn large_bodies_leave_half_to_the_small_ones() {
         let budget = Budget::new(400 * 1024, 100 * 1024);
         let mut held = Vec::new();
         while let Some(mut room) = budget.room(None).filter(|_| held.len() < 100) {
@@ -86,9 +86,9 @@ mod tests {
             }
             held.push(room);
         }
-        assert_eq!(held.len(), 3);
-        let mut small = budget.room(Some(64 * 1024)).unwrap();
-        assert!(small.grow(64 * 1024));
+        assert_eq!(held.len(), 2);
+        let mut small: Vec<Room> = (0..3).map(|_| budget.room(Some(SMALL)).unwrap()).collect();
+        assert!(small.iter_mut().all(|room| room.grow(63 * 1024)));
         assert!(budget.room(Some(64 * 1024 + 1)).is_none_or(|mut room| !room.grow(64 * 1024)));
         // the small ones have no more than all
         assert!(!budget.room(Some(64 * 1024)).unwrap().grow(64 * 1024));

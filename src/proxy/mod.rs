@@ -18,6 +18,7 @@ mod keeping;
 mod minting;
 mod ourselves;
 mod place;
+mod records;
 mod requests;
 mod reverse;
 mod route;
@@ -105,6 +106,9 @@ pub struct Bounds {
     pub connections: usize,
     /// Bytes of all bodies that are held at one time.
     pub buffered_bytes: usize,
+    /// HTTP/1.1 bodies of more than 16 kB that are read at one time; one of more than 64 kB, or of unknown length, counts for four. The
+    /// others wait unread.
+    pub uploads: usize,
     /// Bytes of all answers that are kept to be read at one time.
     pub copied_bytes: usize,
     /// Messages of fewer bytes are judged on the threads that move bytes, which takes some 0.1 ms: handing them over would cost as much
@@ -138,8 +142,10 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             connections: 4096,
-            // 32 of the largest bodies, or some 3,000 of the usual ones
-            buffered_bytes: 32 * 1024 * 1024,
+            // 10 of the largest bodies, or some 2,000 of the usual ones
+            buffered_bytes: 20 * 1024 * 1024,
+            // the largest take some 250 kB of buffers each, on their way
+            uploads: 48,
             // 64 of the largest copies, or some 1,000 packed pages
             copied_bytes: 16 * 1024 * 1024,
             // sign-ins have some 8 kB

@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use super::crowd::Present;
+use super::Bounds;
+use super::crowd::{Member, Present};
 use super::framing::{TwoLengths, Watched};
+use super::records::Records;
 use super::service::Proxy;
 use crate::observe::Listener;
 
@@ -27,6 +30,13 @@ const WINDOW: u32 = 256 * 1024;
 const SEND_BYTES: usize = 64 * 1024;
 /// For a client to close a connection that has ended.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The HTTP that is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Http {
+    One,
+    Two,
+}
 
 /// Speaks TLS as the intercepted hosts, and answers what is asked inside.
 pub(super) async fn secured<S>(
@@ -51,47 +61,28 @@ pub(super) async fn secured<S>(
         tracing::debug!("a TLS handshake failed");
         return;
     };
-    let builder = auto::Builder::new(TokioExecutor::new());
-    let builder = match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => builder.http2_only(),
-        _ => builder.http1_only(),
+    let http = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Http::Two,
+        _ => Http::One,
     };
-    requests(stream, builder, listener, proxy, present, stop).await;
+    requests(Records(stream), http, listener, proxy, present, stop).await;
 }
 
 /// Answers the requests of one connection.
 pub(super) async fn requests<S>(
     stream: S,
-    mut builder: auto::Builder<TokioExecutor>,
+    http: Http,
     listener: Listener,
     proxy: Arc<Proxy>,
     present: Present,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let bounds = *proxy.bounds();
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(bounds.head)
-        .max_buf_size(HEAD_BYTES as usize)
-        // who has said everything may stop speaking, and still wants to hear
-        .half_close(true);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(HEAD_BYTES)
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW * 2)
-        .max_send_buf_size(SEND_BYTES)
-        .keep_alive_interval(bounds.idle / 2)
-        .keep_alive_timeout(bounds.head);
-
     let member = Arc::clone(&present.member);
     let two_lengths = TwoLengths::default();
-    let stream = Watched::new(stream, builder.is_http1_available(), two_lengths.clone());
+    let stream = Watched::new(stream, http == Http::One, two_lengths.clone(), proxy.crowd().uploads());
     let service = service_fn(move |request: Request<Incoming>| {
         let (proxy, open) = (Arc::clone(&proxy), member.open());
         let two_lengths = two_lengths.seen();
@@ -100,7 +91,49 @@ pub(super) async fn requests<S>(
             Ok::<_, Infallible>(response.map(|body| open.until_through(body)))
         }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    // on the heap: a connection takes as much as its own HTTP does, and not as the larger one
+    match http {
+        Http::One => {
+            let connection = http1(&bounds).serve_connection(TokioIo::new(stream), service);
+            Box::pin(served(connection, &bounds, &present.member, stop)).await;
+        }
+        Http::Two => {
+            let connection = http2(&bounds).serve_connection(TokioIo::new(stream), service);
+            Box::pin(served(connection, &bounds, &present.member, stop)).await;
+        }
+    }
+}
+
+fn http1(bounds: &Bounds) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head)
+        .max_buf_size(HEAD_BYTES as usize)
+        // who has said everything may stop speaking, and still wants to hear
+        .half_close(true);
+    builder
+}
+
+fn http2(bounds: &Bounds) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEAD_BYTES)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW * 2)
+        .max_send_buf_size(SEND_BYTES)
+        .keep_alive_interval(bounds.idle / 2)
+        .keep_alive_timeout(bounds.head);
+    builder
+}
+
+/// Serves a connection to its end.
+async fn served<C>(connection: C, bounds: &Bounds, member: &Member, mut stop: watch::Receiver<bool>)
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
     tokio::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => {
@@ -109,8 +142,8 @@ pub(super) async fn requests<S>(
             }
             return;
         }
-        () = present.member.asked_to_leave() => return,
-        () = present.member.quiet(bounds.idle, bounds.stalled) => {}
+        () = member.asked_to_leave() => return,
+        () = member.quiet(bounds.idle, bounds.stalled) => {}
         _ = stop.wait_for(|stop| *stop) => {}
     }
     // what is being answered ends; whoever then says nothing, not even good-bye, is cut off
@@ -118,6 +151,6 @@ pub(super) async fn requests<S>(
     tokio::select! {
         // there is nobody left to tell
         _ = connection => {}
-        () = present.member.quiet(FAREWELL, bounds.stalled) => {}
+        () = member.quiet(FAREWELL, bounds.stalled) => {}
     }
 }

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::TokioExecutor;
-use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::accepting::accept;
-use super::requests::{requests, secured};
+use super::requests::{Http, requests, secured};
 use super::service::Proxy;
 use crate::observe::Listener;
 
@@ -33,8 +31,7 @@ impl Reverse {
                 secured(stream, Listener::Reverse, proxy, present, stop).await;
             } else {
                 // without TLS nothing says which HTTP it is: HTTP/1.1 is what balancers speak
-                let builder = auto::Builder::new(TokioExecutor::new()).http1_only();
-                requests(stream, builder, Listener::Reverse, proxy, present, stop).await;
+                requests(stream, Http::One, Listener::Reverse, proxy, present, stop).await;
             }
         })
         .await;
