@@ -50,7 +50,7 @@ impl Answers {
         tokio::spawn(async move {
             let (Ok(kept), Some(predicted)) = (kept.await, decision.await.predicted()) else { return };
             let (judging, id) = (Arc::clone(&answers.judging), request_id.clone());
-            judging
+            let read = judging
                 .on_a_core(&id, kept.len(), move || {
                     let told = kept.read(|answer| answer::read(answer, &Limits::default()));
                     answers.learn(told.request.as_deref());
@@ -65,6 +65,8 @@ impl Answers {
                     drop(waiting);
                 })
                 .await;
+            // nobody waits for it
+            drop(read);
         });
         keeper
     }
@@ -88,12 +90,13 @@ impl Answers {
         tokio::spawn(async move {
             let Ok(kept) = kept.await else { return };
             let judging = Arc::clone(&answers.judging);
-            judging
+            let read = judging
                 .on_a_core(&request_id, kept.len(), move || {
                     let id = kept.read(|answer| answer::request_id(answer, &Limits::default()));
                     answers.learn(id.as_deref());
                 })
                 .await;
+            drop(read);
         });
         Some(keeper)
     }

@@ -8,11 +8,12 @@ use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use jiff::Timestamp;
 use std::sync::{Mutex, PoisonError};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::Bounds;
+use super::lanes::Lanes;
 use crate::capture::{self, Capture, Receipt};
 use crate::inspect::{Effort, Inspection, MessageKind, Posted};
 use crate::observe::{Judged, Metrics, Recent};
@@ -54,10 +55,11 @@ pub(super) struct Judging {
     metrics: Arc<Metrics>,
     recent: Arc<Recent>,
     pub(super) capture: Option<Arc<Capture>>,
-    /// A flood of posts waits here and not on the threads that move bytes.
+    /// Large messages are judged on other threads than those that move bytes, as many at one time as there is room.
     room: Arc<Semaphore>,
     /// Bytes of a message that is judged on those threads.
     at_once: usize,
+    lanes: Lanes,
     /// What is to be done before the service stops.
     waiting: TaskTracker,
     diagnoses: Mutex<Bucket>,
@@ -79,29 +81,29 @@ impl Judging {
             capture,
             room: Arc::new(Semaphore::new(cores * bounds.judged_a_core)),
             at_once: bounds.judged_at_once,
+            lanes: Lanes::new(cores),
             waiting: TaskTracker::new(),
             diagnoses: Mutex::new(Bucket { tokens: DIAGNOSES_A_SECOND.into(), filled: Instant::now() }),
         }
     }
 
-    /// Judges a form post and tells of it. It counts as taken in from this call on, not from the first poll.
-    pub(super) fn judge(
-        self: Arc<Self>,
+    /// Takes a form post in, to judge it and to tell of it, whoever waits for the decision then.
+    pub(super) async fn judge(
+        self: &Arc<Self>,
         inspector: Inspector,
         body: Bytes,
         request_id: HeaderValue,
         within: Within,
-    ) -> impl Future<Output = Decision> + Send + 'static {
-        let waiting = self.waiting();
+    ) -> impl Future<Output = Decision> + Send + use<> {
+        let (judging, waiting, id) = (Arc::clone(self), self.waiting(), request_id.clone());
+        let judged = self.on_a_core(&id, body.len(), move || {
+            let decision = judging.inspect(&inspector, &body, &request_id, &within);
+            drop(waiting);
+            decision
+        });
+        let judged = judged.await;
         async move {
-            let (judging, id) = (Arc::clone(&self), request_id.clone());
-            // the work is not stopped when nobody waits for it any more: it keeps its core and is told of
-            let judged = self.on_a_core(&id, body.len(), move || {
-                let decision = judging.inspect(&inspector, &body, &request_id, &within);
-                drop(waiting);
-                decision
-            });
-            let Some((decision, receipt)) = judged.await else { return Decision::Panicked };
+            let Ok((decision, receipt)) = judged.await else { return Decision::Panicked };
             let recorded = match receipt {
                 Some(receipt) => receipt.recorded().await,
                 None => true,
@@ -110,34 +112,39 @@ impl Judging {
         }
     }
 
-    /// Does work on so many bytes; none if it panicked. What takes a while is done on a thread that moves no bytes, when a core is
-    /// free for it.
+    /// Takes in work on so many bytes, and gives what comes of it, if it does not panic. It is done whether anybody waits for that or
+    /// not. What takes a while is done on a thread that moves no bytes, when a core is free for it.
     pub(super) async fn on_a_core<T: Send + 'static>(
         &self,
         request_id: &HeaderValue,
         bytes: usize,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
-        let done = if bytes < self.at_once {
-            catch_unwind(AssertUnwindSafe(work)).map_err(|_| true)
-        } else {
-            let core = Arc::clone(&self.room).acquire_owned().await.ok()?;
-            let done = tokio::task::spawn_blocking(move || {
-                let done = work();
-                drop(core);
-                done
-            });
-            // an error that is no panic means that the runtime is going down
-            done.await.map_err(|error| error.is_panic())
-        };
-        done.inspect_err(|panicked| {
-            if *panicked {
-                self.metrics.panic();
+    ) -> oneshot::Receiver<T> {
+        let (sender, done) = oneshot::channel();
+        let (metrics, request_id) = (Arc::clone(&self.metrics), request_id.clone());
+        let work = move || match catch_unwind(AssertUnwindSafe(work)) {
+            // whoever asked may have gone
+            Ok(done) => _ = sender.send(done),
+            Err(_) => {
+                metrics.panic();
                 let request_id = request_id.to_str().unwrap_or_default();
                 tracing::error!(request_id, "judging panicked: a fault of this program, please report it");
             }
-        })
-        .ok()
+        };
+        if bytes < self.at_once {
+            self.lanes.take(work).await;
+        } else {
+            let room = Arc::clone(&self.room);
+            tokio::spawn(async move {
+                // a semaphore that nobody closes
+                let Ok(core) = room.acquire_owned().await else { return };
+                tokio::task::spawn_blocking(move || {
+                    work();
+                    drop(core);
+                });
+            });
+        }
+        done
     }
 
     /// Something that is to be done before the service stops, until it is dropped.

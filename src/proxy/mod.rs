@@ -15,6 +15,7 @@ mod framing;
 mod headers;
 mod judging;
 mod keeping;
+mod lanes;
 mod minting;
 mod ourselves;
 mod place;

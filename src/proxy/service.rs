@@ -256,6 +256,8 @@ impl Proxy {
             Read::Broken => return broken(request_id),
         };
 
+        let inspector = Arc::clone(&terms.inspector);
+        let judging = self.judging.judge(inspector, bytes.clone(), request_id.clone(), held.span.within());
         let asked = if !is_plain_form(&parts.headers) {
             self.judging.other(request_id);
             if enforce && !settings.pass_unjudged {
@@ -263,8 +265,7 @@ impl Proxy {
             }
             Asked::Other
         } else if enforce {
-            let (judging, inspector) = (Arc::clone(&self.judging), Arc::clone(&terms.inspector));
-            match judging.judge(inspector, bytes.clone(), request_id.clone(), held.span.within()).await {
+            match judging.await.await {
                 Decision::NotJudged if settings.pass_unjudged => Asked::Other,
                 Decision::NotJudged => return not_judged(request_id),
                 Decision::Rejected(predicted) => return answer::rejected(predicted, request_id),
@@ -279,15 +280,8 @@ impl Proxy {
                 accepted @ Decision::Accepted(_) => Asked::SignIn(Box::pin(std::future::ready(accepted))),
             }
         } else {
-            // nobody waits for it but who compares it with the answer
-            let (judging, inspector) = (Arc::clone(&self.judging), Arc::clone(&terms.inspector));
-            let judge = judging.judge(inspector, bytes.clone(), request_id.clone(), held.span.within());
-            let judged = tokio::spawn(async {
-                // first everything that can go on its way; then all that came in meanwhile, one after the other
-                tokio::task::yield_now().await;
-                judge.await
-            });
-            Asked::SignIn(Box::pin(async { judged.await.unwrap_or(Decision::Panicked) }))
+            // nobody waits for what comes of it but who compares it with the answer
+            Asked::SignIn(Box::pin(judging.await))
         };
         self.forwarded(with_length(parts, &bytes), host, full(bytes), asked, held, request_id).await
     }

@@ -1,0 +1,101 @@
+//! Short work beside the traffic: on the threads that move bytes, and a little at a time, so that what moves hardly waits for it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+
+/// Work that is done in one go, for some half a millisecond: each time that others are let by costs as much as a tenth of a judgement.
+const IN_ONE_GO: usize = 8;
+/// Work that waits, for each core. Whoever has more waits, too: where messages come faster than they can be judged, those who post
+/// them are slowed down, and nobody else.
+const WAITING: usize = 64;
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// One lane for each core.
+pub(super) struct Lanes {
+    lanes: Vec<mpsc::Sender<Work>>,
+    next: AtomicUsize,
+}
+
+impl Lanes {
+    /// So many lanes, within a runtime. What waits when they are dropped is still done.
+    pub(super) fn new(count: usize) -> Self {
+        let lane = |_| {
+            let (sender, works) = mpsc::channel(WAITING);
+            tokio::spawn(work(works));
+            sender
+        };
+        Self { lanes: (0..count.max(1)).map(lane).collect(), next: AtomicUsize::new(0) }
+    }
+
+    /// Has this done soon; waits until there is room for it. It must not panic.
+    pub(super) async fn take(&self, work: impl FnOnce() + Send + 'static) {
+        let next = self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len().max(1);
+        if let Some(lane) = self.lanes.get(next) {
+            // a lane ends when the runtime goes down
+            let _ = lane.send(Box::new(work)).await;
+        }
+    }
+}
+
+async fn work(mut works: mpsc::Receiver<Work>) {
+    while let Some(first) = works.recv().await {
+        // first everything that can go on its way
+        tokio::task::yield_now().await;
+        first();
+        for _ in 1..IN_ONE_GO {
+            let Ok(work) = works.try_recv() else { break };
+            work();
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::task::Poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn others_go_first_and_between_and_all_is_done_in_order() {
+        let lanes = Lanes::new(1);
+        let (done, told) =
+            (Arc::new(Mutex::new(Vec::new())), |done: &Arc<Mutex<Vec<usize>>>| done.lock().unwrap().len());
+        for number in 0..3 * IN_ONE_GO {
+            let done = Arc::clone(&done);
+            lanes.take(move || done.lock().unwrap().push(number)).await;
+        }
+        let mut seen = vec![told(&done)];
+        while told(&done) < 3 * IN_ONE_GO {
+            tokio::task::yield_now().await;
+            seen.push(told(&done));
+        }
+        seen.dedup();
+        assert_eq!(seen, [0, IN_ONE_GO, 2 * IN_ONE_GO, 3 * IN_ONE_GO]);
+        assert!(done.lock().unwrap().is_sorted());
+    }
+
+    #[tokio::test]
+    async fn whoever_has_too_much_waits_and_nothing_is_lost() {
+        let (lanes, done) = (Lanes::new(1), Arc::new(AtomicUsize::new(0)));
+        let take = || {
+            let done = Arc::clone(&done);
+            lanes.take(move || _ = done.fetch_add(1, Ordering::AcqRel))
+        };
+        for _ in 0..WAITING {
+            take().await;
+        }
+        // nobody has worked so far
+        assert_eq!(done.load(Ordering::Acquire), 0);
+        let mut one_more = Box::pin(take());
+        assert!(std::future::poll_fn(|cx| Poll::Ready(one_more.as_mut().poll(cx).is_pending())).await);
+        one_more.await;
+        drop(lanes);
+        while done.load(Ordering::Acquire) < WAITING + 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
