@@ -1,4 +1,4 @@
-//! The connections of all listeners: which of them are quiet, which goes when there is one too many, and how many upload at one time.
+//! The connections of all listeners: which of them are quiet, and which goes when there is one too many.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,6 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::body::{Body, BodyError};
-use super::framing::FOR_HUGE;
 
 /// For a connection that is asked to go, before another one is asked.
 const TO_LEAVE: Duration = Duration::from_millis(100);
@@ -19,21 +18,12 @@ const TO_LEAVE: Duration = Duration::from_millis(100);
 /// All connections, and the room that there is for them.
 pub(super) struct Crowd {
     room: Arc<Semaphore>,
-    uploads: Arc<Semaphore>,
     members: Arc<Mutex<Vec<Arc<Member>>>>,
 }
 
 impl Crowd {
-    pub(super) fn new(connections: usize, uploads: usize) -> Self {
-        // one of any size comes in at least
-        let uploads = uploads.max(FOR_HUGE as usize);
-        let [room, uploads] = [connections, uploads].map(|count| Arc::new(Semaphore::new(count)));
-        Self { room, uploads, members: Arc::default() }
-    }
-
-    /// The permits of large bodies that come in.
-    pub(super) fn uploads(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.uploads)
+    pub(super) fn new(connections: usize) -> Self {
+        Self { room: Arc::new(Semaphore::new(connections)), members: Arc::default() }
     }
 
     /// Room for one more connection. When there is none, the connection that has been quiet for longest is asked to go: whoever
@@ -200,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_connection_that_is_quiet_for_longest_makes_room() {
-        let crowd = Crowd::new(3, 1);
+        let crowd = Crowd::new(3);
         let busy = crowd.enter(crowd.room().await);
         let open = busy.member.open();
         let oldest = crowd.enter(crowd.room().await);
@@ -220,7 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_is_quiet_without_requests_and_stalled_without_progress() {
-        let crowd = Crowd::new(1, 1);
+        let crowd = Crowd::new(1);
         let present = crowd.enter(crowd.room().await);
         present.member.quiet(SHORT, LONG).await;
 

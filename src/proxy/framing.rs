@@ -1,5 +1,4 @@
-//! Watches the bytes of an HTTP/1.1 connection, for what the HTTP library does not do: it drops one of two lengths that a request states
-//! unseen, and it reads of every body before anybody asks.
+//! Watches the bytes of an HTTP/1.1 connection for requests that state two lengths: the HTTP library drops one of them unseen.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -9,8 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::PollSemaphore;
 
 /// Bytes of a line that are looked at; the two names and any length fit.
 const LINE: usize = 64;
@@ -18,14 +15,6 @@ const LINE: usize = 64;
 /// Bytes that are read at once. The HTTP library doubles its buffer for whoever fills it, up to the longest head: one byte less than a
 /// step of that, so that a thousand uploads do not take 64 kB each.
 const PIECE: usize = 16 * 1024 - 1;
-
-/// Bytes of a small body, which is read at once: sign-ins have some 10 kB.
-const SMALL: u64 = 16 * 1024;
-/// Bytes of the largest body that takes one permit to be read; a larger one, and one of unknown length, takes [`FOR_HUGE`]. Browsers say
-/// how long a form is.
-const LARGE: u64 = 64 * 1024;
-/// Permits that the largest bodies take.
-pub(super) const FOR_HUGE: u32 = 4;
 
 /// Whether a request with two lengths came in on a connection.
 #[derive(Debug, Clone, Default)]
@@ -43,37 +32,16 @@ pub(super) struct Watched<S> {
     /// None for HTTP/2, which has one length alone.
     scanner: Option<Scanner>,
     found: TwoLengths,
-    /// The permits of large bodies that come in, on all connections.
-    uploads: PollSemaphore,
-    /// That of the body which comes in on this one.
-    turn: Option<OwnedSemaphorePermit>,
 }
 
 impl<S> Watched<S> {
-    /// Watches a connection of which large bodies come in by turns.
-    pub(super) fn new(inner: S, is_http1: bool, found: TwoLengths, uploads: Arc<Semaphore>) -> Self {
-        let scanner = is_http1.then(Scanner::default);
-        Self { inner, scanner, found, uploads: PollSemaphore::new(uploads), turn: None }
-    }
-
-    /// Waits for the turn of a large body. What is not read waits in the buffers of the system; what is read takes several of ours,
-    /// whoever it is for.
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let permits = self.permits();
-        if self.turn.is_none() && permits > 0 {
-            self.turn = ready!(self.uploads.poll_acquire_many(cx, permits));
-        }
-        Poll::Ready(())
-    }
-
-    fn permits(&self) -> u32 {
-        self.scanner.as_ref().map_or(0, Scanner::permits)
+    pub(super) fn new(inner: S, is_http1: bool, found: TwoLengths) -> Self {
+        Self { inner, scanner: is_http1.then(Scanner::default), found }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_turn(cx));
         let before = buf.filled().len();
         if buf.remaining() <= PIECE {
             ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
@@ -87,9 +55,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let read = buf.filled().get(before..).unwrap_or_default();
         if self.scanner.as_mut().is_some_and(|scanner| scanner.feed(read)) {
             self.found.0.store(true, Ordering::Release);
-        }
-        if self.permits() == 0 {
-            self.turn = None;
         }
         Poll::Ready(Ok(()))
     }
@@ -121,13 +86,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 }
 
-/// Follows requests just closely enough to know where each head begins ([RFC 9112 6.3], [RFC 9112 7.1]). Whatever it takes
-/// otherwise than the HTTP library does is refused by that library.
+/// Follows requests just closely enough to know where each head begins ([RFC 9112 6.3], [RFC 9112 7.1]). Where it might take a length or the
+/// end of a line otherwise than the HTTP library does, it is lost, and the request is refused.
 #[derive(Default)]
 struct Scanner {
     place: Place,
     /// The line so far, cut to [`LINE`] bytes.
     line: Vec<u8>,
+    /// Its last byte.
+    last: u8,
     length: Option<u64>,
     chunked: bool,
 }
@@ -143,7 +110,7 @@ enum Place {
     Chunk(u64),
     ChunkSize,
     Trailer,
-    /// Two lengths were seen: what follows has no meaning.
+    /// Two lengths were seen, or one that cannot be told: what follows has no meaning.
     Lost,
 }
 
@@ -168,9 +135,11 @@ impl Scanner {
                     let end = memchr::memchr(b'\n', bytes);
                     let line = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
                     self.line.extend(line.iter().take(LINE.saturating_sub(self.line.len())));
+                    self.last = line.last().copied().unwrap_or(self.last);
                     if end.is_some() {
                         self.end_of_line();
                         self.line.clear();
+                        self.last = 0;
                     }
                     end.map_or(bytes.len(), |end| end + 1)
                 }
@@ -180,18 +149,8 @@ impl Scanner {
         matches!(self.place, Place::Lost)
     }
 
-    /// How many it takes to read on.
-    fn permits(&self) -> u32 {
-        match (self.place, self.length) {
-            (Place::Body(_), Some(..=SMALL)) => 0,
-            (Place::Body(_), Some(..=LARGE)) => 1,
-            (Place::Body(_) | Place::Chunk(_) | Place::ChunkSize | Place::Trailer, _) => FOR_HUGE,
-            (Place::Start | Place::Head | Place::Lost, _) => 0,
-        }
-    }
-
     fn end_of_line(&mut self) {
-        let line = self.line.trim_ascii();
+        let (line, cut) = (self.line.trim_ascii(), self.line.len() == LINE);
         self.place = match self.place {
             Place::Start if line.is_empty() => Place::Start,
             Place::Start => {
@@ -199,7 +158,13 @@ impl Scanner {
                 Place::Head
             }
             Place::Head if !line.is_empty() => {
-                if let Some(value) = value_of(line, b"content-length:") {
+                let value = value_of(line, b"content-length:");
+                if value.is_some() && cut {
+                    // blanks or zeros before the digits
+                    self.place = Place::Lost;
+                    return;
+                }
+                if let Some(value) = value {
                     self.length = Some(std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0));
                 } else if value_of(line, b"transfer-encoding:").is_some() {
                     self.chunked = true;
@@ -214,10 +179,13 @@ impl Scanner {
             },
             // the end of the chunk before
             Place::ChunkSize if line.is_empty() => Place::ChunkSize,
+            Place::ChunkSize if cut && !line.contains(&b';') => Place::Lost,
             Place::ChunkSize => match chunk_size(line) {
                 0 => Place::Trailer,
                 size => Place::Chunk(size),
             },
+            // a line feed alone ends no trailer for the library
+            Place::Trailer if self.last != b'\r' => Place::Lost,
             Place::Trailer if line.is_empty() => Place::Start,
             place => place,
         };
@@ -235,13 +203,8 @@ fn chunk_size(line: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-
-    use super::*;
+    use super::Scanner;
 
     const BOTH: &str = "POST /b HTTP/1.1\r\nContent-Length: 3\r\ntransfer-encoding: chunked\r\n\r\n";
 
@@ -266,59 +229,25 @@ mod tests {
     }
 
     #[test]
+    fn what_the_library_may_take_otherwise_is_refused() {
+        let blanks = " ".repeat(60);
+        assert!(finds(&format!("POST / HTTP/1.1\r\nContent-Length:{blanks}3\r\n\r\nabc")));
+        assert!(finds(&format!("POST / HTTP/1.1\r\nContent-Length: {}3\r\n\r\nabc", "0".repeat(60))));
+        let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert!(finds(&format!("{chunked}{}3\r\nabc\r\n0\r\n\r\n", "0".repeat(80))));
+        assert!(finds(&format!("{chunked}0\r\nX: y\n\r\n")));
+        // long lines that say nothing of lengths are nobody's business
+        let cookies = "a=b; ".repeat(100);
+        assert!(!finds(&format!("POST / HTTP/1.1\r\nCookie: {cookies}\r\nContent-Length: 3\r\n\r\nabc")));
+        assert!(!finds(&format!("{chunked}3;x={}\r\nabc\r\n0\r\nX: {cookies}\r\n\r\n", "y".repeat(100))));
+    }
+
+    #[test]
     fn a_body_that_looks_like_a_head_is_none() {
         let body = BOTH.len();
         assert!(!finds(&format!("POST / HTTP/1.1\r\nContent-Length: {body}\r\n\r\n{BOTH}")));
         assert!(!finds(&format!(
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body:x}\r\n{BOTH}\r\n0\r\n\r\n"
         )));
-    }
-
-    /// Whether so many bytes can be read of it.
-    async fn gives(watched: &mut Watched<DuplexStream>, mut bytes: usize) -> bool {
-        let mut room = [0; 4096];
-        while bytes > 0 {
-            let most = bytes.min(room.len());
-            let read = watched.read(room.get_mut(..most).unwrap());
-            let Ok(read) = tokio::time::timeout(Duration::from_millis(20), read).await else { return false };
-            bytes -= read.unwrap();
-        }
-        true
-    }
-
-    #[tokio::test]
-    async fn large_bodies_come_in_by_turns_and_nothing_else_waits() {
-        let uploads = Arc::new(Semaphore::new(FOR_HUGE as usize));
-        let connect = || {
-            let (far, near) = duplex(256 * 1024);
-            (far, Watched::new(near, true, TwoLengths::default(), Arc::clone(&uploads)))
-        };
-        let small_bytes = usize::try_from(SMALL).unwrap();
-        let head = |length: u64| format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
-        let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
-        let (mut one, mut first) = connect();
-        let (mut other, mut second) = connect();
-        one.write_all(head(SMALL + 1).as_bytes()).await.unwrap();
-        one.write_all(&[b'a'; 100]).await.unwrap();
-        assert!(gives(&mut first, head(SMALL + 1).len()).await && gives(&mut first, 100).await);
-        assert_eq!(uploads.available_permits(), 3);
-        // heads and small bodies go on
-        let small = [head(SMALL).as_bytes(), &vec![b'a'; small_bytes], head(LARGE + 1).as_bytes()].concat();
-        other.write_all(&small).await.unwrap();
-        assert!(gives(&mut second, small.len()).await);
-        other.write_all(&[b'a'; 100]).await.unwrap();
-        assert!(!gives(&mut second, 1).await);
-        // the end of the one is the turn of the other, and nobody has to read further for it
-        one.write_all(&vec![b'a'; small_bytes - 99]).await.unwrap();
-        assert!(gives(&mut first, small_bytes - 99).await);
-        assert!(gives(&mut second, 100).await);
-        // a body of unknown length may be the largest
-        one.write_all(chunked.as_bytes()).await.unwrap();
-        assert!(gives(&mut first, chunked.len()).await);
-        one.write_all(b"1\r\na\r\n0\r\n\r\n").await.unwrap();
-        assert!(!gives(&mut first, 1).await);
-        drop(second);
-        assert!(gives(&mut first, 11).await);
-        assert_eq!(uploads.available_permits(), FOR_HUGE as usize);
     }
 }

@@ -1,5 +1,6 @@
 //! Short work beside the traffic: on the threads that move bytes, and a little at a time, so that what moves hardly waits for it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
@@ -29,7 +30,7 @@ impl Lanes {
         Self { lanes: (0..count.max(1)).map(lane).collect(), next: AtomicUsize::new(0) }
     }
 
-    /// Has this done soon; waits until there is room for it. It must not panic.
+    /// Has this done soon; waits until there is room for it.
     pub(super) async fn take(&self, work: impl FnOnce() + Send + 'static) {
         let next = self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len().max(1);
         if let Some(lane) = self.lanes.get(next) {
@@ -43,16 +44,22 @@ async fn work(mut works: mpsc::Receiver<Work>) {
     while let Some(first) = works.recv().await {
         // first everything that can go on its way
         tokio::task::yield_now().await;
-        first();
+        done(first);
         for _ in 1..IN_ONE_GO {
-            let Ok(work) = works.try_recv() else { break };
-            work();
+            let Ok(next) = works.try_recv() else { break };
+            done(next);
         }
     }
 }
 
+/// Does it; a fault in it ends no lane. Whoever waits for what comes of it hears that nothing does.
+fn done(work: Work) {
+    // the hook has told where
+    let _ = catch_unwind(AssertUnwindSafe(work));
+}
+
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
     use std::sync::{Arc, Mutex};
     use std::task::Poll;
@@ -76,6 +83,17 @@ mod tests {
         seen.dedup();
         assert_eq!(seen, [0, IN_ONE_GO, 2 * IN_ONE_GO, 3 * IN_ONE_GO]);
         assert!(done.lock().unwrap().is_sorted());
+    }
+
+    #[tokio::test]
+    async fn a_fault_ends_no_lane() {
+        let (lanes, done) = (Lanes::new(1), Arc::new(AtomicUsize::new(0)));
+        lanes.take(|| panic!("the work of this test panics")).await;
+        let told = Arc::clone(&done);
+        lanes.take(move || _ = told.fetch_add(1, Ordering::AcqRel)).await;
+        while done.load(Ordering::Acquire) == 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

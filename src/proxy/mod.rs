@@ -19,7 +19,6 @@ mod lanes;
 mod minting;
 mod ourselves;
 mod place;
-mod records;
 mod requests;
 mod reverse;
 mod route;
@@ -107,9 +106,6 @@ pub struct Bounds {
     pub connections: usize,
     /// Bytes of all bodies that are held at one time.
     pub buffered_bytes: usize,
-    /// HTTP/1.1 bodies of more than 16 kB that are read at one time; one of more than 64 kB, or of unknown length, counts for four. The
-    /// others wait unread.
-    pub uploads: usize,
     /// Bytes of all answers that are kept to be read at one time.
     pub copied_bytes: usize,
     /// Messages of fewer bytes are judged on the threads that move bytes, which takes some 0.1 ms: handing them over would cost as much
@@ -145,8 +141,6 @@ impl Default for Bounds {
             connections: 4096,
             // 10 of the largest bodies, or some 2,000 of the usual ones
             buffered_bytes: 20 * 1024 * 1024,
-            // the largest take some 250 kB of buffers each, on their way
-            uploads: 48,
             // 64 of the largest copies, or some 1,000 packed pages
             copied_bytes: 16 * 1024 * 1024,
             // sign-ins have some 8 kB

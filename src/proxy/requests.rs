@@ -16,7 +16,6 @@ use tokio::sync::watch;
 use super::Bounds;
 use super::crowd::{Member, Present};
 use super::framing::{TwoLengths, Watched};
-use super::records::Records;
 use super::service::Proxy;
 use crate::observe::Listener;
 
@@ -65,7 +64,7 @@ pub(super) async fn secured<S>(
         Some(b"h2") => Http::Two,
         _ => Http::One,
     };
-    requests(Records(stream), http, listener, proxy, present, stop).await;
+    requests(stream, http, listener, proxy, present, stop).await;
 }
 
 /// Answers the requests of one connection.
@@ -82,7 +81,7 @@ pub(super) async fn requests<S>(
     let bounds = *proxy.bounds();
     let member = Arc::clone(&present.member);
     let two_lengths = TwoLengths::default();
-    let stream = Watched::new(stream, http == Http::One, two_lengths.clone(), proxy.crowd().uploads());
+    let stream = Watched::new(stream, http == Http::One, two_lengths.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let (proxy, open) = (Arc::clone(&proxy), member.open());
         let two_lengths = two_lengths.seen();

@@ -88,7 +88,7 @@ impl Proxy {
             answers: Arc::new(answers),
             budget: Budget::new(bounds.buffered_bytes.max(least(&settings)), settings.body_bytes),
             terms: InForce::new(Terms::new(settings, inspector)?),
-            crowd: Crowd::new(bounds.connections, bounds.uploads),
+            crowd: Crowd::new(bounds.connections),
             tunnels: Tunnels::new(bounds.tunnels),
             bounds,
             metrics,
