@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
-/// Work that is done in one go, for some half a millisecond: each time that others are let by costs as much as a tenth of a judgement.
-const IN_ONE_GO: usize = 8;
+/// Work that is done in one go, for some quarter of a millisecond. Letting others by has its price, a tenth of a judgement or more: with
+/// twice as many in one go it is half of that, and the slowest of the others are as slow as without lanes.
+const IN_ONE_GO: usize = 4;
 /// Work that waits, for each core. Whoever has more waits, too: where messages come faster than they can be judged, those who post
 /// them are slowed down, and nobody else.
 const WAITING: usize = 64;
