@@ -22,10 +22,12 @@ pub enum Posted<'a> {
     Xml(&'a [u8]),
 }
 
-/// How much work a failed signature is worth.
+/// How much is made of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
-    /// The verdict alone.
+    /// The checks and what they come to, for whoever shows no claims: the verdict has none.
+    Outcome,
+    /// The whole verdict.
     Verdict,
     /// Also look for what was done to the document after it was signed. A bounded amount of work, some ten times a verdict's.
     Diagnose,
@@ -245,7 +247,7 @@ impl Judge {
             accepted: outcomes.accepted && vouched_for,
             predicted: outcomes.predicted.filter(|_| self.has_keys()),
             provenance,
-            claims: claims.as_ref().map(|claims| claims.report(&response)),
+            claims: claims.as_ref().filter(|_| effort != Effort::Outcome).map(|claims| claims.report(&response)),
             signature: summary(&signatures, &response, &keys).filter(|_| vouched_for),
         };
         let issued = claims.as_ref().filter(|_| vouched_for).and_then(|claims| claims.issue_instant);

@@ -126,7 +126,7 @@ pub async fn start_at(config: Config, now: fn() -> Timestamp) -> Result<Running,
             let memory = memory.clone();
             Arc::new(move |posted, now, effort| {
                 // a second look at a message asks for nothing that the first one has changed
-                let memory = (effort == Effort::Verdict).then_some(&memory as &dyn Memory);
+                let memory = (effort != Effort::Diagnose).then_some(&memory as &dyn Memory);
                 judge.inspect_with(posted, now, effort, memory)
             })
         })

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{Facts, Findings};
+use super::{Facts, Findings, Setting};
 use crate::saml::parse_instant;
-use crate::verdict::{Finding, Provenance};
+use crate::verdict::{CheckId, Finding, Provenance};
 
 /// What is remembered of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +76,12 @@ pub(super) fn in_response_to(facts: &Facts<'_>) -> Findings {
     }
 }
 
-/// `replay`. Only an assertion that somebody vouches for is remembered: junk would fill the memory, or use up an ID in advance.
+/// `replay`. Only an assertion that somebody vouches for is remembered: junk would fill the memory, or use up an ID in advance. Where
+/// nobody wants to know, nobody is asked: there may be a network on the way.
 pub(super) fn replay(facts: &Facts<'_>) -> Option<Findings> {
+    if facts.policy.setting(CheckId::Replay) == Some(Setting::Off) {
+        return None;
+    }
     let (memory, claims) = (facts.memory?, facts.claims.filter(|_| signed(facts))?);
     let (id, issuer) = (claims.id?, claims.issuer.first.as_ref()?);
     let ends = claims.confirmations.iter().filter_map(|confirmation| confirmation.not_on_or_after);

@@ -1,14 +1,15 @@
 //! The last verdicts, for the operator who looks at the page: redacted like the log, bounded in number and in length.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Metrics;
 use super::event::{Answered, FINDING_CHARS, Judged, line};
-use crate::verdict::{Check, Outcome, Text};
+use crate::answer::Actual;
+use crate::verdict::{Check, Code, Outcome, Text};
 
 /// Verdicts that are kept.
 const CAPACITY: usize = 200;
@@ -20,11 +21,24 @@ const VERDICT_CHARS: usize = 6_000;
 /// The last verdicts.
 #[derive(Debug)]
 pub struct Recent {
-    verdicts: Mutex<VecDeque<RecentVerdict>>,
+    verdicts: Mutex<VecDeque<Kept>>,
     capacity: usize,
 }
 
-/// One of them. Text about a person is a keyed hash.
+/// One of them as it is kept: most are never asked for, and so are not written out.
+#[derive(Debug)]
+struct Kept {
+    time: Timestamp,
+    request_id: Box<str>,
+    federation: Arc<str>,
+    verdict: &'static str,
+    predicted: Option<Code>,
+    actual: Option<Actual>,
+    provenance: &'static str,
+    checks: Vec<RecentCheck>,
+}
+
+/// One of the last verdicts. Text about a person is a keyed hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecentVerdict {
     /// When it was made.
@@ -78,14 +92,13 @@ impl Recent {
         let told = |check: &&Check| matches!(check.outcome, Outcome::Fail | Outcome::Warn);
         let mut room = VERDICT_CHARS;
         let checks = verdict.checks.iter().filter(told).map(|check| RecentCheck::of(check, &mut room)).collect();
-        let verdict = RecentVerdict {
-            time: at.to_string(),
-            request_id: judged.request_id.to_owned(),
-            federation: metrics.domain(judged.federation).to_string(),
+        let verdict = Kept {
+            time: at,
+            request_id: judged.request_id.into(),
+            federation: metrics.domain(judged.federation),
             verdict: verdict.word(),
-            predicted: verdict.predicted.map(|code| code.to_string()),
+            predicted: verdict.predicted,
             actual: None,
-            agree: None,
             provenance: verdict.provenance.as_str(),
             checks,
         };
@@ -97,21 +110,37 @@ impl Recent {
     /// Adds what the upstream answered to the last verdict on this request.
     pub fn answered(&self, answered: &Answered<'_>) {
         let mut verdicts = self.locked();
-        let asked = verdicts.iter_mut().find(|known| known.request_id == answered.request_id && known.actual.is_none());
+        let asked =
+            verdicts.iter_mut().find(|known| *known.request_id == *answered.request_id && known.actual.is_none());
         if let Some(verdict) = asked {
-            verdict.actual = Some(answered.told.actual.to_string());
-            verdict.agree = answered.told.actual.agrees(answered.predicted);
+            verdict.actual = Some(answered.told.actual);
         }
     }
 
     /// All of them, the newest first.
     pub fn newest_first(&self) -> Vec<RecentVerdict> {
-        self.locked().iter().cloned().collect()
+        self.locked().iter().map(Kept::written_out).collect()
     }
 
-    fn locked(&self) -> MutexGuard<'_, VecDeque<RecentVerdict>> {
+    fn locked(&self) -> MutexGuard<'_, VecDeque<Kept>> {
         // whatever panicked did not do so halfway through a change
         self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn written_out(&self) -> RecentVerdict {
+        RecentVerdict {
+            time: self.time.to_string(),
+            request_id: self.request_id.to_string(),
+            federation: self.federation.to_string(),
+            verdict: self.verdict,
+            predicted: self.predicted.map(|code| code.to_string()),
+            actual: self.actual.map(|actual| actual.to_string()),
+            agree: self.actual.and_then(|actual| actual.agrees(self.predicted)),
+            provenance: self.provenance,
+            checks: self.checks.clone(),
+        }
     }
 }
 
@@ -140,9 +169,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::answer::{Actual, Told};
+    use crate::answer::Told;
     use crate::observe::Vocabulary;
-    use crate::verdict::{CheckId, Code, Finding, Provenance, Verdict};
+    use crate::verdict::{CheckId, Finding, Provenance, Verdict};
 
     fn judged(recent: &Recent, metrics: &Metrics, request_id: &str) {
         let text = Text::plain("No user ").then_personal("first.user");

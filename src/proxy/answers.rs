@@ -1,20 +1,22 @@
 //! What the upstream answered: compared with what was predicted, and searched for requests on their way to the identity provider.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::http::response::Parts;
 use hyper::{Method, StatusCode};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::judging::{Decision, Judging};
-use super::keeping::Keeper;
+use super::keeping::{Keeper, Kept};
 use crate::answer;
 use crate::capture;
 use crate::limits::Limits;
 use crate::observe::{Answered, Metrics};
 use crate::replay::Remembered;
+use crate::verdict::Code;
 
 /// Reads copies of answers, beside the traffic.
 pub(super) struct Answers {
@@ -38,37 +40,15 @@ impl Answers {
         Self { judging, remembered, now, metrics, budget }
     }
 
-    /// Keeps the answer to a message that is being judged, and tells how the two go together.
-    pub(super) fn to_sign_in(
-        self: &Arc<Self>,
-        head: &Parts,
-        decision: impl Future<Output = Decision> + Send + 'static,
-        request_id: &HeaderValue,
-    ) -> Keeper {
-        let (keeper, kept) = Keeper::new(&head.headers, &self.budget);
-        let (answers, request_id, waiting) = (Arc::clone(self), request_id.clone(), self.judging.waiting());
-        tokio::spawn(async move {
-            let (Ok(kept), Some(predicted)) = (kept.await, decision.await.predicted()) else { return };
-            let (judging, id) = (Arc::clone(&answers.judging), request_id.clone());
-            let read = judging
-                .on_a_core(&id, kept.len(), move || {
-                    let told = kept.read(|answer| answer::read(answer, &Limits::default()));
-                    answers.learn(told.request.as_deref());
-                    let request_id = request_id.to_str().unwrap_or_default();
-                    let event = Answered { request_id, predicted, told: &told };
-                    event.emit(&answers.metrics);
-                    answers.judging.recent().answered(&event);
-                    if let Some(capture) = &answers.judging.capture {
-                        let time = (answers.now)();
-                        capture.answered(&capture::Answered { time, request_id, predicted, told: &told });
-                    }
-                    drop(waiting);
-                })
-                .await;
-            // nobody waits for it
-            drop(read);
-        });
-        keeper
+    /// Puts a message that is judged and its answer together.
+    pub(super) fn pair(self: &Arc<Self>, request_id: &HeaderValue) -> Arc<Pair> {
+        let (answers, request_id) = (Arc::clone(self), request_id.clone());
+        Arc::new(Pair { answers, request_id, first: Mutex::default(), _waiting: self.judging.waiting() })
+    }
+
+    /// Keeps the answer to a message that is judged.
+    pub(super) fn to_sign_in(&self, head: &Parts, pair: Arc<Pair>) -> Keeper {
+        Keeper::new(&head.headers, &self.budget, Box::new(move |kept| pair.is_there(Half::Kept(kept))))
     }
 
     /// Keeps a page that may carry a request to the identity provider, and nothing else.
@@ -85,25 +65,74 @@ impl Answers {
         if *method != Method::GET || head.status != StatusCode::OK || !is_page {
             return None;
         }
-        let (keeper, kept) = Keeper::new(&head.headers, &self.budget);
         let (answers, request_id) = (Arc::clone(self), request_id.clone());
-        tokio::spawn(async move {
-            let Ok(kept) = kept.await else { return };
+        let read = move |kept: Kept| {
             let judging = Arc::clone(&answers.judging);
-            let read = judging
-                .on_a_core(&request_id, kept.len(), move || {
-                    let id = kept.read(|answer| answer::request_id(answer, &Limits::default()));
-                    answers.learn(id.as_deref());
-                })
-                .await;
-            drop(read);
-        });
-        Some(keeper)
+            judging.soon(request_id, kept.len(), move || {
+                let id = kept.read(|answer| answer::request_id(answer, &Limits::default()));
+                answers.learn(id.as_deref());
+            });
+        };
+        Some(Keeper::new(&head.headers, &self.budget, Box::new(read)))
+    }
+
+    /// Tells how an answer goes together with what was predicted.
+    fn compare(&self, request_id: &HeaderValue, predicted: Option<Code>, kept: &Kept) {
+        let told = kept.read(|answer| answer::read(answer, &Limits::default()));
+        self.learn(told.request.as_deref());
+        let request_id = request_id.to_str().unwrap_or_default();
+        let event = Answered { request_id, predicted, told: &told };
+        event.emit(&self.metrics);
+        self.judging.recent().answered(&event);
+        if let Some(capture) = &self.judging.capture {
+            capture.answered(&capture::Answered { time: (self.now)(), request_id, predicted, told: &told });
+        }
     }
 
     fn learn(&self, request: Option<&str>) {
         if let Some(id) = request {
             self.remembered.requests.learn(id, (self.now)());
         }
+    }
+}
+
+/// A message that is judged, and its answer: compared when both are there, whichever was first.
+pub(super) struct Pair {
+    answers: Arc<Answers>,
+    request_id: HeaderValue,
+    first: Mutex<Option<Half>>,
+    /// The comparison is to be made before the service stops.
+    _waiting: TaskTrackerToken,
+}
+
+enum Half {
+    Predicted(Option<Code>),
+    Kept(Kept),
+}
+
+impl Pair {
+    /// The message is judged. One that has no verdict is compared with nothing.
+    pub(super) fn judged(self: Arc<Self>, decision: Decision) {
+        if let Some(predicted) = decision.predicted() {
+            self.is_there(Half::Predicted(predicted));
+        }
+    }
+
+    fn is_there(self: Arc<Self>, half: Half) {
+        // nothing panics while it is locked
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let (predicted, kept) = match (first.take(), half) {
+            (Some(Half::Predicted(predicted)), Half::Kept(kept))
+            | (Some(Half::Kept(kept)), Half::Predicted(predicted)) => (predicted, kept),
+            (_, half) => {
+                *first = Some(half);
+                return;
+            }
+        };
+        drop(first);
+        let judging = Arc::clone(&self.answers.judging);
+        judging.soon(self.request_id.clone(), kept.len(), move || {
+            self.answers.compare(&self.request_id, predicted, &kept);
+        });
     }
 }

@@ -8,6 +8,7 @@ use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use jiff::Timestamp;
 use std::sync::{Mutex, PoisonError};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -87,64 +88,84 @@ impl Judging {
         }
     }
 
-    /// Takes a form post in, to judge it and to tell of it, whoever waits for the decision then.
+    /// Takes a form post in, to judge it and to tell of it, and then to do this with what was decided, unless the judge panics. Waits
+    /// until there is room for it, and no longer.
     pub(super) async fn judge(
         self: &Arc<Self>,
         inspector: Inspector,
         body: Bytes,
         request_id: HeaderValue,
         within: Within,
-    ) -> impl Future<Output = Decision> + Send + use<> {
-        let (judging, waiting, id) = (Arc::clone(self), self.waiting(), request_id.clone());
-        let judged = self.on_a_core(&id, body.len(), move || {
-            let decision = judging.inspect(&inspector, &body, &request_id, &within);
+        then: impl FnOnce(Decision, Option<Receipt>) + Send + 'static,
+    ) {
+        let (judging, waiting, bytes) = (Arc::clone(self), self.waiting(), body.len());
+        let work = self.guarded(request_id.clone(), move || {
+            let (decision, receipt) = judging.inspect(&inspector, &body, &request_id, &within);
+            then(decision, receipt);
             drop(waiting);
-            decision
         });
-        let judged = judged.await;
-        async move {
-            let Ok((decision, receipt)) = judged.await else { return Decision::Panicked };
-            let recorded = match receipt {
-                Some(receipt) => receipt.recorded().await,
-                None => true,
-            };
-            if recorded { decision } else { Decision::Unrecorded }
+        if bytes < self.at_once {
+            self.lanes.take(work).await;
+        } else {
+            self.aside(work);
         }
     }
 
-    /// Takes in work on so many bytes, and gives what comes of it, if it does not panic. It is done whether anybody waits for that or
-    /// not. What takes a while is done on a thread that moves no bytes, when a core is free for it.
-    pub(super) async fn on_a_core<T: Send + 'static>(
-        &self,
-        request_id: &HeaderValue,
-        bytes: usize,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> oneshot::Receiver<T> {
-        let (sender, done) = oneshot::channel();
-        let (metrics, request_id) = (Arc::clone(&self.metrics), request_id.clone());
-        let work = move || match catch_unwind(AssertUnwindSafe(work)) {
-            // whoever asked may have gone
-            Ok(done) => _ = sender.send(done),
-            Err(_) => {
+    /// Takes a form post in, and waits for what is decided: until it is on disk, where that was asked for.
+    pub(super) async fn decide(
+        self: &Arc<Self>,
+        inspector: Inspector,
+        body: Bytes,
+        request_id: HeaderValue,
+        within: Within,
+    ) -> Decision {
+        let (sender, decided) = oneshot::channel();
+        // whoever asked may have gone
+        let then = move |decision, receipt| _ = sender.send((decision, receipt));
+        self.judge(inspector, body, request_id, within, then).await;
+        let Ok((decision, receipt)) = decided.await else { return Decision::Panicked };
+        let recorded = match receipt {
+            Some(receipt) => receipt.recorded().await,
+            None => true,
+        };
+        if recorded { decision } else { Decision::Unrecorded }
+    }
+
+    /// Has work on so many bytes done soon, and waits for nothing.
+    pub(super) fn soon(&self, request_id: HeaderValue, bytes: usize, work: impl FnOnce() + Send + 'static) {
+        let work = self.guarded(request_id, work);
+        if bytes < self.at_once {
+            self.lanes.take_now(work);
+        } else {
+            self.aside(work);
+        }
+    }
+
+    /// Has work done that takes a while: on a thread that moves no bytes, when a core is free for it.
+    fn aside(&self, work: impl FnOnce() + Send + 'static) {
+        // where the service has gone down there is nobody to do it
+        let Ok(runtime) = Handle::try_current() else { return };
+        let room = Arc::clone(&self.room);
+        runtime.spawn(async move {
+            // a semaphore that nobody closes
+            let Ok(core) = room.acquire_owned().await else { return };
+            tokio::task::spawn_blocking(move || {
+                work();
+                drop(core);
+            });
+        });
+    }
+
+    /// Work whose fault is told, and goes no further.
+    fn guarded<W: FnOnce() + Send + 'static>(&self, request_id: HeaderValue, work: W) -> impl FnOnce() + Send + use<W> {
+        let metrics = Arc::clone(&self.metrics);
+        move || {
+            if catch_unwind(AssertUnwindSafe(work)).is_err() {
                 metrics.panic();
                 let request_id = request_id.to_str().unwrap_or_default();
                 tracing::error!(request_id, "judging panicked: a fault of this program, please report it");
             }
-        };
-        if bytes < self.at_once {
-            self.lanes.take(work).await;
-        } else {
-            let room = Arc::clone(&self.room);
-            tokio::spawn(async move {
-                // a semaphore that nobody closes
-                let Ok(core) = room.acquire_owned().await else { return };
-                tokio::task::spawn_blocking(move || {
-                    work();
-                    drop(core);
-                });
-            });
         }
-        done
     }
 
     /// Something that is to be done before the service stops, until it is dropped.
@@ -185,7 +206,9 @@ impl Judging {
     ) -> (Decision, Option<Receipt>) {
         let span = within.judge();
         let (now, start) = ((self.now)(), Instant::now());
-        let mut inspection = inspector(Posted::Form(body), now, Effort::Verdict);
+        // the claims go nowhere else
+        let effort = if self.capture.is_some() { Effort::Verdict } else { Effort::Outcome };
+        let mut inspection = inspector(Posted::Form(body), now, effort);
         let broken = inspection.verdict.check(CheckId::Signature).is_some_and(|check| check.outcome == Outcome::Fail);
         if inspection.kind.is_judged() && broken && self.may_diagnose() {
             let mut diagnosed = inspector(Posted::Form(body), now, Effort::Diagnose);

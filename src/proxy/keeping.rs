@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderName, SET_COOKIE};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::answer::Answer;
 
@@ -33,31 +33,31 @@ impl Kept {
     }
 }
 
+/// Takes what was kept.
+type Taker = Box<dyn FnOnce(Kept) + Send>;
+
 /// Keeps what goes by. It never holds up an answer: where there is no room, the copy ends.
 pub(super) struct Keeper {
-    kept: Option<Kept>,
-    receiver: Option<oneshot::Sender<Kept>>,
+    kept: Option<(Kept, Taker)>,
     budget: Arc<Semaphore>,
     full: bool,
 }
 
 impl Keeper {
-    /// A keeper of the answer with this head. What it kept comes when it is dropped, be the answer through or not.
-    pub(super) fn new(headers: &HeaderMap, budget: &Arc<Semaphore>) -> (Self, oneshot::Receiver<Kept>) {
-        let (sender, receiver) = oneshot::channel();
+    /// A keeper of the answer with this head. What it kept is taken when it is dropped, be the answer through or not.
+    pub(super) fn new(headers: &HeaderMap, budget: &Arc<Semaphore>, taker: Taker) -> Self {
         let kept = Kept {
             codings: values(headers, &CONTENT_ENCODING).join(","),
             cookies: values(headers, &SET_COOKIE),
             body: Vec::new(),
             _room: None,
         };
-        let keeper = Self { kept: Some(kept), receiver: Some(sender), budget: Arc::clone(budget), full: false };
-        (keeper, receiver)
+        Self { kept: Some((kept, taker)), budget: Arc::clone(budget), full: false }
     }
 
     /// A piece goes by.
     pub(super) fn keep(&mut self, piece: &Bytes) {
-        let Some(kept) = self.kept.as_mut().filter(|_| !self.full) else { return };
+        let Some((kept, _)) = self.kept.as_mut().filter(|_| !self.full) else { return };
         let piece = piece.get(..KEPT.saturating_sub(kept.body.len())).unwrap_or(piece);
         let room = u32::try_from(piece.len()).ok();
         let room = room.and_then(|room| Arc::clone(&self.budget).try_acquire_many_owned(room).ok());
@@ -75,9 +75,8 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        if let (Some(kept), Some(receiver)) = (self.kept.take(), self.receiver.take()) {
-            // nobody waits for it when the service goes down
-            let _ = receiver.send(kept);
+        if let Some((kept, taker)) = self.kept.take() {
+            taker(kept);
         }
     }
 }

@@ -2,12 +2,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
-/// Work that is done in one go, for some quarter of a millisecond. Letting others by has its price, a tenth of a judgement or more: with
-/// twice as many in one go it is half of that, and the slowest of the others are as slow as without lanes.
-const IN_ONE_GO: usize = 4;
+/// How long work is done in one go: two or three judgements. Letting others by has its price, a tenth of a judgement or more; whoever
+/// goes on for twice as long pays half of that, and the slowest of the others wait as long as without lanes.
+const ONE_GO: Duration = Duration::from_micros(200);
 /// Work that waits, for each core. Whoever has more waits, too: where messages come faster than they can be judged, those who post
 /// them are slowed down, and nobody else.
 const WAITING: usize = 64;
@@ -33,11 +36,24 @@ impl Lanes {
 
     /// Has this done soon; waits until there is room for it.
     pub(super) async fn take(&self, work: impl FnOnce() + Send + 'static) {
-        let next = self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len().max(1);
-        if let Some(lane) = self.lanes.get(next) {
+        if let Some(lane) = self.lane() {
             // a lane ends when the runtime goes down
             let _ = lane.send(Box::new(work)).await;
         }
+    }
+
+    /// Has this done soon; whoever gives it waits for nothing.
+    pub(super) fn take_now(&self, work: impl FnOnce() + Send + 'static) {
+        let Some(lane) = self.lane() else { return };
+        if let Err(TrySendError::Full(work)) = lane.try_send(Box::new(work)) {
+            let lane = lane.clone();
+            // where the runtime has gone down there is nobody to do it
+            let _ = Handle::try_current().map(|runtime| runtime.spawn(async move { lane.send(work).await }));
+        }
+    }
+
+    fn lane(&self) -> Option<&mpsc::Sender<Work>> {
+        self.lanes.get(self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len().max(1))
     }
 }
 
@@ -45,8 +61,9 @@ async fn work(mut works: mpsc::Receiver<Work>) {
     while let Some(first) = works.recv().await {
         // first everything that can go on its way
         tokio::task::yield_now().await;
+        let begun = Instant::now();
         done(first);
-        for _ in 1..IN_ONE_GO {
+        while begun.elapsed() < ONE_GO {
             let Ok(next) = works.try_recv() else { break };
             done(next);
         }
@@ -72,17 +89,21 @@ mod tests {
         let lanes = Lanes::new(1);
         let (done, told) =
             (Arc::new(Mutex::new(Vec::new())), |done: &Arc<Mutex<Vec<usize>>>| done.lock().unwrap().len());
-        for number in 0..3 * IN_ONE_GO {
+        for number in 0..3 {
             let done = Arc::clone(&done);
-            lanes.take(move || done.lock().unwrap().push(number)).await;
+            let work = move || {
+                std::thread::sleep(ONE_GO);
+                done.lock().unwrap().push(number);
+            };
+            lanes.take_now(work);
         }
         let mut seen = vec![told(&done)];
-        while told(&done) < 3 * IN_ONE_GO {
+        while told(&done) < 3 {
             tokio::task::yield_now().await;
             seen.push(told(&done));
         }
         seen.dedup();
-        assert_eq!(seen, [0, IN_ONE_GO, 2 * IN_ONE_GO, 3 * IN_ONE_GO]);
+        assert_eq!(seen, [0, 1, 2, 3]);
         assert!(done.lock().unwrap().is_sorted());
     }
 
@@ -111,9 +132,11 @@ mod tests {
         assert_eq!(done.load(Ordering::Acquire), 0);
         let mut one_more = Box::pin(take());
         assert!(std::future::poll_fn(|cx| Poll::Ready(one_more.as_mut().poll(cx).is_pending())).await);
+        let told = Arc::clone(&done);
+        lanes.take_now(move || _ = told.fetch_add(1, Ordering::AcqRel));
         one_more.await;
         drop(lanes);
-        while done.load(Ordering::Acquire) < WAITING + 1 {
+        while done.load(Ordering::Acquire) < WAITING + 2 {
             tokio::task::yield_now().await;
         }
     }

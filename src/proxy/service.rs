@@ -1,6 +1,5 @@
 //! One request: routed, judged where it is a sign-in, forwarded, answered.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +11,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use jiff::Timestamp;
 use tokio_rustls::TlsAcceptor;
 
-use super::answers::Answers;
+use super::answers::{Answers, Pair};
 use super::body::{self, Body, Read, Relay, full};
 use super::budget::Budget;
 use super::caught::caught;
@@ -37,7 +36,7 @@ enum Asked {
     /// Something that was forwarded unread, by this method.
     Visit(Method),
     /// A message that is judged, or was.
-    SignIn(Pin<Box<dyn Future<Output = Decision> + Send>>),
+    SignIn(Arc<Pair>),
     /// Another post to an intercepted path.
     Other,
 }
@@ -256,32 +255,40 @@ impl Proxy {
             Read::Broken => return broken(request_id),
         };
 
-        let inspector = Arc::clone(&terms.inspector);
-        let judging = self.judging.judge(inspector, bytes.clone(), request_id.clone(), held.span.within());
         let asked = if !is_plain_form(&parts.headers) {
             self.judging.other(request_id);
             if enforce && !settings.pass_unjudged {
                 return not_judged(request_id);
             }
             Asked::Other
-        } else if enforce {
-            match judging.await.await {
-                Decision::NotJudged if settings.pass_unjudged => Asked::Other,
-                Decision::NotJudged => return not_judged(request_id),
-                Decision::Rejected(predicted) => return answer::rejected(predicted, request_id),
-                Decision::Panicked => {
-                    let sentence = "This message could not be judged, and was not forwarded.";
-                    return answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, sentence, request_id);
-                }
-                Decision::Unrecorded => {
-                    let sentence = "This message could not be recorded, and was not forwarded.";
-                    return answer::sentence(StatusCode::SERVICE_UNAVAILABLE, sentence, request_id);
-                }
-                accepted @ Decision::Accepted(_) => Asked::SignIn(Box::pin(std::future::ready(accepted))),
-            }
         } else {
-            // nobody waits for what comes of it but who compares it with the answer
-            Asked::SignIn(Box::pin(judging.await))
+            let (inspector, within) = (Arc::clone(&terms.inspector), held.span.within());
+            let (message, id) = (bytes.clone(), request_id.clone());
+            let pair = self.answers.pair(request_id);
+            if enforce {
+                match self.judging.decide(inspector, message, id, within).await {
+                    Decision::NotJudged if settings.pass_unjudged => Asked::Other,
+                    Decision::NotJudged => return not_judged(request_id),
+                    Decision::Rejected(predicted) => return answer::rejected(predicted, request_id),
+                    Decision::Panicked => {
+                        let sentence = "This message could not be judged, and was not forwarded.";
+                        return answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, sentence, request_id);
+                    }
+                    Decision::Unrecorded => {
+                        let sentence = "This message could not be recorded, and was not forwarded.";
+                        return answer::sentence(StatusCode::SERVICE_UNAVAILABLE, sentence, request_id);
+                    }
+                    accepted @ Decision::Accepted(_) => {
+                        Arc::clone(&pair).judged(accepted);
+                        Asked::SignIn(pair)
+                    }
+                }
+            } else {
+                let judged = Arc::clone(&pair);
+                // nobody waits for what comes of it: it is compared with the answer
+                self.judging.judge(inspector, message, id, within, move |decision, _| judged.judged(decision)).await;
+                Asked::SignIn(pair)
+            }
         };
         self.forwarded(with_length(parts, &bytes), host, full(bytes), asked, held, request_id).await
     }
@@ -314,7 +321,7 @@ impl Proxy {
                 parts.extensions.clear();
                 let keeper = match asked {
                     Asked::Visit(method) => self.answers.to_visit(&method, &parts, request_id),
-                    Asked::SignIn(decision) => Some(self.answers.to_sign_in(&parts, decision, request_id)),
+                    Asked::SignIn(pair) => Some(self.answers.to_sign_in(&parts, pair)),
                     Asked::Other => None,
                 };
                 let (metrics, request_id) = (Arc::clone(&self.metrics), request_id.clone());

@@ -101,6 +101,8 @@ pub(super) struct Parser<'t> {
     /// The prefix that was looked up last, and its number.
     pub(super) recent_prefix: (&'t str, u32),
     pending: Pending,
+    /// Whether a carriage return stands anywhere.
+    returns: bool,
     pub(super) elements: usize,
     comments: usize,
     pub(super) seen_root: bool,
@@ -126,6 +128,7 @@ impl<'t> Parser<'t> {
             open: SmallVec::new(),
             recent_prefix: ("", NO_PREFIX),
             pending: Pending::None,
+            returns: memchr::memchr(b'\r', source.as_bytes()).is_some(),
             elements: 0,
             comments: 0,
             seen_root: false,
@@ -140,7 +143,7 @@ impl<'t> Parser<'t> {
         let mut at = 0;
         while let Some((token, end)) = token(self.source, at)? {
             match token {
-                Token::Text(text) => self.text(text, at)?,
+                Token::Text(text, greater) => self.text(text, at, greater)?,
                 Token::Reference(name) => self.reference(name, at)?,
                 Token::Cdata(text) => self.cdata(text, at)?,
                 Token::Start(tag) => self.start(tag, at, false)?,
@@ -180,21 +183,19 @@ impl<'t> Parser<'t> {
 
     // --- character data ----------------------------------------------------------------------------------------------
 
-    fn text(&mut self, raw: &'t str, at: usize) -> Located<()> {
+    fn text(&mut self, raw: &'t str, at: usize, greater: bool) -> Located<()> {
         if self.open.is_empty() {
             return match raw.bytes().position(|byte| !is_space(byte)) {
                 Some(found) => Err((XmlProblem::OutsideRoot("text"), at + found).into()),
                 None => Ok(()),
             };
         }
-        let special = memchr::memchr2(b'>', b'\r', raw.as_bytes());
-        if special.is_some()
-            && let Some(found) = memchr::memmem::find(raw.as_bytes(), b"]]>")
-        {
+        if greater && let Some(found) = memchr::memmem::find(raw.as_bytes(), b"]]>") {
             let problem = XmlProblem::Syntax { expected: "`]]&gt;` in text", got: "`]]>`".to_owned() };
             return Err((problem, at + found).into());
         }
-        self.append(raw, at, at, special.is_none());
+        let special = greater || (self.returns && raw.contains('\r'));
+        self.append(raw, at, at, !special);
         Ok(())
     }
 

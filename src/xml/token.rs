@@ -11,8 +11,8 @@ use super::tag::excerpt;
 
 /// A token, without its delimiters.
 pub(super) enum Token<'t> {
-    /// Character data up to the next markup or reference.
-    Text(&'t str),
+    /// Character data up to the next markup or reference, and whether it holds a `>`.
+    Text(&'t str, bool),
     /// What stands between `&` and `;`.
     Reference(&'t str),
     /// What stands in a CDATA section.
@@ -76,8 +76,12 @@ pub(super) fn token(source: &str, at: usize) -> Located<Option<(Token<'_>, usize
             (Token::Reference(name), end)
         }
         text => {
-            let length = memchr::memchr2(b'<', b'&', text).unwrap_or(text.len());
-            (Token::Text(rest.get(..length).unwrap_or_default()), at + length)
+            let end = |text: &[u8]| memchr::memchr2(b'<', b'&', text).unwrap_or(text.len());
+            // hardly any text holds a `>`: the end of nearly every one is found by the search for it
+            let found = memchr::memchr3(b'<', b'&', b'>', text).unwrap_or(text.len());
+            let greater = text.get(found) == Some(&b'>');
+            let length = if greater { found + end(text.get(found..).unwrap_or_default()) } else { found };
+            (Token::Text(rest.get(..length).unwrap_or_default(), greater), at + length)
         }
     };
     Ok(Some((token, end)))

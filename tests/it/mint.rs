@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
+use samlgate::check::{Memory, Seen, Setting, Use};
 use samlgate::config::Config;
 use samlgate::dsig::{Hash, SignatureAlgorithm, SignatureScheme, TrustedKey};
 use samlgate::inspect::{Effort, Judge, Posted};
@@ -142,4 +144,45 @@ fn what_samael_writes_as_it_is_given_is_escaped_before() {
     let other = Minter::new(judge.federations[0].clone(), keys).unwrap();
     assert!(judged(&judge, &other, None, Errand::default()).accepted);
     assert!(!judged(&judge, &minter, None, Errand::default()).accepted);
+}
+
+/// Knows every assertion, and counts who asks.
+#[derive(Default)]
+struct Asked(AtomicUsize);
+
+impl Memory for Asked {
+    fn assertion(&self, _: &str, _: &str, _: Timestamp, _: Timestamp) -> Use {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        Use::Again
+    }
+
+    fn request(&self, _: &str, _: bool, _: Timestamp) -> Seen {
+        Seen::Never
+    }
+}
+
+#[test]
+fn nobody_is_asked_for_a_replay_that_nobody_wants_to_hear_of() {
+    let (mut judge, minter) = tenant();
+    let form = minter.mint(None, now(), Errand::default()).unwrap().form();
+    let asked = Asked::default();
+    let judged = |judge: &Judge| {
+        let verdict = judge.inspect_with(Posted::Form(&form), now(), Effort::Verdict, Some(&asked)).verdict;
+        verdict.check(CheckId::Replay).unwrap().outcome
+    };
+    assert_eq!((judged(&judge), asked.0.load(Ordering::Acquire)), (Outcome::Warn, 1));
+    judge.policy.set(CheckId::Replay, Setting::Off).unwrap();
+    assert_eq!((judged(&judge), asked.0.load(Ordering::Acquire)), (Outcome::Skip, 1));
+}
+
+#[test]
+fn who_shows_no_claims_hears_the_same_of_everything_else() {
+    let (judge, minter) = tenant();
+    for fault in [None].into_iter().chain(Fault::ALL.map(Some)) {
+        let Ok(minted) = minter.mint(fault, now(), Errand::default()) else { continue };
+        let judged = |effort| judge.inspect(Posted::Form(&minted.form()), now(), effort).verdict;
+        let whole = judged(Effort::Verdict);
+        assert_eq!(judged(Effort::Outcome), Verdict { claims: None, ..whole.clone() }, "{fault:?}");
+        assert!(fault.is_some() || whole.claims.is_some());
+    }
 }

@@ -208,7 +208,7 @@ impl Stage {
 /// The judge of `serve`, whose verdicts somebody listens to. It looks into every broken signature, since here nobody pays.
 fn listened_to(judge: Judge, memory: CountedMemory, sender: mpsc::Sender<Verdict>) -> Inspector {
     Arc::new(move |posted, now, effort| {
-        let first = effort == Effort::Verdict;
+        let first = effort != Effort::Diagnose;
         let memory = first.then_some(&memory as &dyn Memory);
         let inspection = judge.inspect_with(posted, now, Effort::Diagnose, memory);
         if first && inspection.kind.is_judged() {

@@ -157,7 +157,7 @@ async fn many_bad_signatures_buy_no_more_than_twenty_diagnoses_a_second() {
     let accepting = accepting();
     let inspector: Inspector = Arc::new(move |posted, now, effort| {
         match effort {
-            Effort::Verdict => cheap.fetch_add(1, Ordering::AcqRel),
+            Effort::Outcome | Effort::Verdict => cheap.fetch_add(1, Ordering::AcqRel),
             Effort::Diagnose => dear.fetch_add(1, Ordering::AcqRel),
         };
         let mut inspection = accepting(posted, now, effort);
