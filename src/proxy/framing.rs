@@ -1,4 +1,5 @@
-//! Watches the bytes of an HTTP/1.1 connection for requests that state two lengths: the HTTP library drops one of them unseen.
+//! Watches the bytes of an HTTP/1.1 connection, for what the HTTP library does not do: it drops one of two lengths that a request states
+//! unseen, and it reads of every body before anybody asks.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -9,12 +10,20 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::uploads::{FOR_HUGE, Turns};
+
 /// Bytes of a line that are looked at; the two names and any length fit.
 const LINE: usize = 64;
 
 /// Bytes that are read at once. The HTTP library doubles its buffer for whoever fills it, up to the longest head: one byte less than a
 /// step of that, so that a thousand uploads do not take 64 kB each.
 const PIECE: usize = 16 * 1024 - 1;
+
+/// Bytes of a small body, which is read at once: sign-ins have some 10 kB.
+const SMALL: u64 = 16 * 1024;
+/// Bytes of the largest body that takes one permit to be read; a larger one, and one of unknown length, takes [`FOR_HUGE`]. Browsers say
+/// how long a form is.
+const LARGE: u64 = 64 * 1024;
 
 /// Whether a request with two lengths came in on a connection.
 #[derive(Debug, Clone, Default)]
@@ -32,29 +41,48 @@ pub(super) struct Watched<S> {
     /// None for HTTP/2, which has one length alone.
     scanner: Option<Scanner>,
     found: TwoLengths,
+    turns: Turns,
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(inner: S, is_http1: bool, found: TwoLengths) -> Self {
-        Self { inner, scanner: is_http1.then(Scanner::default), found }
+    /// Watches a connection of which large bodies come in by turns.
+    pub(super) fn new(inner: S, is_http1: bool, found: TwoLengths, turns: Turns) -> Self {
+        Self { inner, scanner: is_http1.then(Scanner::default), found, turns }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Watched<S> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if buf.remaining() <= PIECE {
+            return Pin::new(&mut self.inner).poll_read(cx, buf);
+        }
+        // to fill so much of the buffer with zeros first, for each read, would cost more than the copy
+        let mut piece = [const { MaybeUninit::uninit() }; PIECE];
+        let mut piece = ReadBuf::uninit(&mut piece);
+        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut piece))?;
+        buf.put_slice(piece.filled());
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        // what is not read waits in the buffers of the system; what is read takes several of ours, whoever it is for
+        let permits = self.scanner.as_ref().map_or(0, Scanner::permits);
+        ready!(self.turns.poll_turn(permits, cx));
         let before = buf.filled().len();
-        if buf.remaining() <= PIECE {
-            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
-        } else {
-            // to fill so much of the buffer with zeros first, for each read, would cost more than the copy
-            let mut piece = [const { MaybeUninit::uninit() }; PIECE];
-            let mut piece = ReadBuf::uninit(&mut piece);
-            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut piece))?;
-            buf.put_slice(piece.filled());
+        if self.poll_piece(cx, buf)?.is_pending() {
+            ready!(self.turns.poll_cut_off(cx));
+            tracing::debug!("a large body came too slowly while others waited");
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let read = buf.filled().get(before..).unwrap_or_default();
+        self.turns.came(read.len());
         if self.scanner.as_mut().is_some_and(|scanner| scanner.feed(read)) {
             self.found.0.store(true, Ordering::Release);
+        }
+        if self.scanner.as_ref().is_none_or(|scanner| scanner.permits() == 0) {
+            self.turns.end();
         }
         Poll::Ready(Ok(()))
     }
@@ -149,6 +177,16 @@ impl Scanner {
         matches!(self.place, Place::Lost)
     }
 
+    /// How many permits it takes to read on.
+    fn permits(&self) -> u32 {
+        match (self.place, self.length) {
+            (Place::Body(_), Some(..=SMALL)) => 0,
+            (Place::Body(_), Some(..=LARGE)) => 1,
+            (Place::Body(_) | Place::Chunk(_) | Place::ChunkSize | Place::Trailer, _) => FOR_HUGE,
+            (Place::Start | Place::Head | Place::Lost, _) => 0,
+        }
+    }
+
     fn end_of_line(&mut self) {
         let (line, cut) = (self.line.trim_ascii(), self.line.len() == LINE);
         self.place = match self.place {
@@ -203,8 +241,14 @@ fn chunk_size(line: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::Scanner;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::super::uploads::Uploads;
+    use super::*;
 
     const BOTH: &str = "POST /b HTTP/1.1\r\nContent-Length: 3\r\ntransfer-encoding: chunked\r\n\r\n";
 
@@ -249,5 +293,51 @@ mod tests {
         assert!(!finds(&format!(
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body:x}\r\n{BOTH}\r\n0\r\n\r\n"
         )));
+    }
+
+    /// Whether so many bytes can be read of it.
+    async fn gives(watched: &mut Watched<DuplexStream>, mut bytes: usize) -> bool {
+        let mut room = [0; 4096];
+        while bytes > 0 {
+            let most = bytes.min(room.len());
+            let read = watched.read(room.get_mut(..most).unwrap());
+            let Ok(read) = tokio::time::timeout(Duration::from_millis(20), read).await else { return false };
+            bytes -= read.unwrap();
+        }
+        true
+    }
+
+    #[tokio::test]
+    async fn large_bodies_come_in_by_turns_and_nothing_else_waits() {
+        let uploads = Uploads::new(0);
+        let connect = || {
+            let (far, near) = duplex(256 * 1024);
+            (far, Watched::new(near, true, TwoLengths::default(), uploads.enter()))
+        };
+        let small_bytes = usize::try_from(SMALL).unwrap();
+        let head = |length: u64| format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
+        let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let (mut one, mut first) = connect();
+        let (mut other, mut second) = connect();
+        one.write_all(head(SMALL + 1).as_bytes()).await.unwrap();
+        one.write_all(&[b'a'; 100]).await.unwrap();
+        assert!(gives(&mut first, head(SMALL + 1).len()).await && gives(&mut first, 100).await);
+        // heads and small bodies go on
+        let small = [head(SMALL).as_bytes(), &vec![b'a'; small_bytes], head(LARGE + 1).as_bytes()].concat();
+        other.write_all(&small).await.unwrap();
+        assert!(gives(&mut second, small.len()).await);
+        other.write_all(&[b'a'; 100]).await.unwrap();
+        assert!(!gives(&mut second, 1).await);
+        // the end of the one is the turn of the other, and nobody has to read further for it
+        one.write_all(&vec![b'a'; small_bytes - 99]).await.unwrap();
+        assert!(gives(&mut first, small_bytes - 99).await);
+        assert!(gives(&mut second, 100).await);
+        // a body of unknown length may be the largest
+        one.write_all(chunked.as_bytes()).await.unwrap();
+        assert!(gives(&mut first, chunked.len()).await);
+        one.write_all(b"1\r\na\r\n0\r\n\r\n").await.unwrap();
+        assert!(!gives(&mut first, 1).await);
+        drop(second);
+        assert!(gives(&mut first, 11).await);
     }
 }

@@ -19,6 +19,7 @@ mod lanes;
 mod minting;
 mod ourselves;
 mod place;
+mod records;
 mod requests;
 mod reverse;
 mod route;
@@ -27,6 +28,7 @@ mod target;
 mod terms;
 mod tls;
 mod tunnel;
+mod uploads;
 mod users;
 
 use std::net::SocketAddr;
@@ -106,6 +108,9 @@ pub struct Bounds {
     pub connections: usize,
     /// Bytes of all bodies that are held at one time.
     pub buffered_bytes: usize,
+    /// HTTP/1.1 bodies of more than 16 kB that are read at one time; one of more than 64 kB, or of unknown length, counts for eight. The
+    /// others wait unread.
+    pub uploads: usize,
     /// Bytes of all answers that are kept to be read at one time.
     pub copied_bytes: usize,
     /// Messages of fewer bytes are judged on the threads that move bytes, which takes some 0.1 ms: handing them over would cost as much
@@ -141,6 +146,8 @@ impl Default for Bounds {
             connections: 4096,
             // 10 of the largest bodies, or some 2,000 of the usual ones
             buffered_bytes: 20 * 1024 * 1024,
+            // four of the largest: each takes its own bytes, and as much again until the system has them back
+            uploads: 32,
             // 64 of the largest copies, or some 1,000 packed pages
             copied_bytes: 16 * 1024 * 1024,
             // sign-ins have some 8 kB

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::Bounds;
 use super::crowd::{Member, Present};
 use super::framing::{TwoLengths, Watched};
+use super::records::Records;
 use super::service::Proxy;
 use crate::observe::Listener;
 
@@ -23,8 +24,8 @@ use crate::observe::Listener;
 const STREAMS: u32 = 100;
 /// Bytes of all headers of one request; cookies of sign-ins are long.
 pub(super) const HEAD_BYTES: u32 = 64 * 1024;
-/// Bytes of one HTTP/2 body that may come before they are asked for; twice that for all bodies of a connection.
-const WINDOW: u32 = 256 * 1024;
+/// Bytes of the HTTP/2 bodies of a connection that may come before they are asked for: no fewer may be allowed.
+const WINDOW: u32 = 64 * 1024;
 /// Bytes of one HTTP/2 answer that wait for a client that does not take them.
 const SEND_BYTES: usize = 64 * 1024;
 /// For a client to close a connection that has ended.
@@ -64,7 +65,7 @@ pub(super) async fn secured<S>(
         Some(b"h2") => Http::Two,
         _ => Http::One,
     };
-    requests(stream, http, listener, proxy, present, stop).await;
+    requests(Records(stream), http, listener, proxy, present, stop).await;
 }
 
 /// Answers the requests of one connection.
@@ -81,7 +82,7 @@ pub(super) async fn requests<S>(
     let bounds = *proxy.bounds();
     let member = Arc::clone(&present.member);
     let two_lengths = TwoLengths::default();
-    let stream = Watched::new(stream, http == Http::One, two_lengths.clone());
+    let stream = Watched::new(stream, http == Http::One, two_lengths.clone(), proxy.uploads().enter());
     let service = service_fn(move |request: Request<Incoming>| {
         let (proxy, open) = (Arc::clone(&proxy), member.open());
         let two_lengths = two_lengths.seen();
@@ -121,7 +122,7 @@ fn http2(bounds: &Bounds) -> http2::Builder<TokioExecutor> {
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEAD_BYTES)
         .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW * 2)
+        .initial_connection_window_size(WINDOW)
         .max_send_buf_size(SEND_BYTES)
         .keep_alive_interval(bounds.idle / 2)
         .keep_alive_timeout(bounds.head);

@@ -22,6 +22,7 @@ use super::judging::{Decision, Inspector, Judging};
 use super::route::{Way, route};
 use super::terms::{InForce, Terms};
 use super::tunnel::Tunnels;
+use super::uploads::Uploads;
 use super::{Bounds, Mode, ServerCertificate, Settings, answer, headers, target};
 use crate::capture::Capture;
 use crate::observe::{InFlight, Listener, Metrics, Recent, Route, UpstreamFailure};
@@ -54,6 +55,7 @@ pub struct Proxy {
     bounds: Bounds,
     crowd: Crowd,
     tunnels: Tunnels,
+    uploads: Uploads,
     judging: Arc<Judging>,
     answers: Arc<Answers>,
     budget: Budget,
@@ -89,6 +91,7 @@ impl Proxy {
             terms: InForce::new(Terms::new(settings, inspector)?),
             crowd: Crowd::new(bounds.connections),
             tunnels: Tunnels::new(bounds.tunnels),
+            uploads: Uploads::new(bounds.uploads),
             bounds,
             metrics,
         })
@@ -145,6 +148,11 @@ impl Proxy {
     /// The room that there is for tunnels.
     pub(super) fn tunnels(&self) -> &Tunnels {
         &self.tunnels
+    }
+
+    /// The turns of large bodies.
+    pub(super) fn uploads(&self) -> &Uploads {
+        &self.uploads
     }
 
     /// Whether only those may CONNECT who are known.

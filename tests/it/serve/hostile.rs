@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 use samlgate::inspect::{Effort, MessageKind};
-use samlgate::proxy::Inspector;
+use samlgate::proxy::{Bounds, Inspector};
 use samlgate::verdict::Code;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -113,6 +113,30 @@ async fn who_sends_too_much_is_told_so_even_while_sending() {
     let asking = raw(&bench, &head("/login.srf", "Content-Length: 3000000\r\nExpect: 100-continue\r\n")).await;
     assert!(asking.starts_with("HTTP/1.1 413 "), "{asking}");
     assert!(bench.seen().is_empty());
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_begins_large_bodies_and_goes_on_with_none_keeps_nobody_out() {
+    let bench = Bench::start("", accepting()).await;
+    let begun = format!("{}a", head("/login.srf", "Content-Length: 200000\r\n"));
+    let mut silent = Vec::new();
+    // more than may come in at one time
+    for _ in 0..Bounds::default().uploads / 4 {
+        let mut stream = bench.tls(Speak::Http1).await;
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        silent.push(stream);
+    }
+    // those who say less do not wait at all
+    let asked = Instant::now();
+    let mut client = bench.client(Speak::Http1).await;
+    assert_eq!(client.send(post("/login.srf"), full(POSTED)).await.status, StatusCode::OK);
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    // and each of the silent ones that is in the way is cut off after a while
+    let large = format!("{POSTED}&x={}", "a".repeat(100_000));
+    assert_eq!(client.send(post("/login.srf"), full(&large)).await.status, StatusCode::OK);
+    // long before the time of their bodies is over
+    assert!(asked.elapsed() < Bounds::default().body / 2, "{:?}", asked.elapsed());
     bench.stop().await;
 }
 
