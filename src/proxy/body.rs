@@ -199,9 +199,23 @@ pub(super) async fn relayed(mut body: Incoming, time: Duration) -> Result<Body, 
         if left == 0 || turn == TURNS {
             break;
         }
-        tokio::task::yield_now().await;
+        let_by().await;
     }
     Ok(of_request(Relay { read, ..Relay::new(body, time) }))
+}
+
+/// Lets others by, once: those who are ready, and the connection that hands on the body. The runtime's own way would wake this task once
+/// more than the connection does, when it has long gone on.
+async fn let_by() {
+    let mut woken = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut woken, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// The body of a request, on its way to the upstream.

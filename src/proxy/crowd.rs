@@ -160,7 +160,8 @@ impl hyper::body::Body for Answering {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_ready() {
+        // the end is noted by the guard
+        if matches!(frame, Poll::Ready(Some(_))) {
             self.open.moved();
         }
         frame

@@ -2,7 +2,6 @@
 //! unseen, and it reads of every body before anybody asks.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,14 +9,11 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::pieces::Pieces;
 use super::uploads::{FOR_HUGE, Turns};
 
 /// Bytes of a line that are looked at; the two names and any length fit.
 const LINE: usize = 64;
-
-/// Bytes that are read at once. The HTTP library doubles its buffer for whoever fills it, up to the longest head: one byte less than a
-/// step of that, so that a thousand uploads do not take 64 kB each.
-const PIECE: usize = 16 * 1024 - 1;
 
 /// Bytes of a small body, which is read at once: sign-ins have some 10 kB.
 const SMALL: u64 = 16 * 1024;
@@ -51,27 +47,13 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Watched<S> {
-    fn poll_piece(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if buf.remaining() <= PIECE {
-            return Pin::new(&mut self.inner).poll_read(cx, buf);
-        }
-        // to fill so much of the buffer with zeros first, for each read, would cost more than the copy
-        let mut piece = [const { MaybeUninit::uninit() }; PIECE];
-        let mut piece = ReadBuf::uninit(&mut piece);
-        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut piece))?;
-        buf.put_slice(piece.filled());
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: Pieces + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         // what is not read waits in the buffers of the system; what is read takes several of ours, whoever it is for
         let permits = self.scanner.as_ref().map_or(0, Scanner::permits);
         ready!(self.turns.poll_turn(permits, cx));
         let before = buf.filled().len();
-        if self.poll_piece(cx, buf)?.is_pending() {
+        if Pin::new(&mut self.inner).poll_piece(cx, buf)?.is_pending() {
             ready!(self.turns.poll_cut_off(cx));
             tracing::debug!("a large body came too slowly while others waited");
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -247,8 +229,15 @@ mod tests {
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
+    use super::super::pieces::copied;
     use super::super::uploads::Uploads;
     use super::*;
+
+    impl Pieces for DuplexStream {
+        fn poll_piece(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            copied(self, cx, buf)
+        }
+    }
 
     const BOTH: &str = "POST /b HTTP/1.1\r\nContent-Length: 3\r\ntransfer-encoding: chunked\r\n\r\n";
 

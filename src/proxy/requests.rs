@@ -16,7 +16,9 @@ use tokio::sync::watch;
 use super::Bounds;
 use super::crowd::{Member, Present};
 use super::framing::{TwoLengths, Watched};
-use super::records::Records;
+use super::gulps::Gulps;
+use super::pieces::Pieces;
+use super::seldom::Seldom;
 use super::service::Proxy;
 use crate::observe::Listener;
 
@@ -52,7 +54,7 @@ pub(super) async fn secured<S>(
     let Some(acceptor) = proxy.acceptor() else { return };
     let head = proxy.bounds().head;
     let stream = tokio::select! {
-        stream = tokio::time::timeout(head, acceptor.accept(stream)) => stream,
+        stream = tokio::time::timeout(head, acceptor.accept(Gulps::new(stream))) => stream,
         () = present.member.asked_to_leave() => return,
         // nothing was asked yet
         _ = stop.wait_for(|stop| *stop) => return,
@@ -65,7 +67,7 @@ pub(super) async fn secured<S>(
         Some(b"h2") => Http::Two,
         _ => Http::One,
     };
-    requests(Records(stream), http, listener, proxy, present, stop).await;
+    requests(stream, http, listener, proxy, present, stop).await;
 }
 
 /// Answers the requests of one connection.
@@ -77,7 +79,7 @@ pub(super) async fn requests<S>(
     present: Present,
     stop: watch::Receiver<bool>,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Pieces + AsyncWrite + Unpin + Send + 'static,
 {
     let bounds = *proxy.bounds();
     let member = Arc::clone(&present.member);
@@ -135,16 +137,25 @@ where
     C: GracefulConnection<Error = hyper::Error>,
 {
     tokio::pin!(connection);
-    tokio::select! {
+    let end = Seldom::new(async {
+        tokio::select! {
+            () = member.asked_to_leave() => End::Now,
+            () = member.quiet(bounds.idle, bounds.stalled) => End::InPeace,
+            _ = stop.wait_for(|stop| *stop) => End::InPeace,
+        }
+    });
+    let end = tokio::select! {
+        biased;
         ended = connection.as_mut() => {
             if let Err(error) = ended {
                 tracing::debug!(%error, "a connection broke");
             }
             return;
         }
-        () = member.asked_to_leave() => return,
-        () = member.quiet(bounds.idle, bounds.stalled) => {}
-        _ = stop.wait_for(|stop| *stop) => {}
+        end = end => end,
+    };
+    if end == End::Now {
+        return;
     }
     // what is being answered ends; whoever then says nothing, not even good-bye, is cut off
     connection.as_mut().graceful_shutdown();
@@ -153,4 +164,11 @@ where
         _ = connection => {}
         () = member.quiet(FAREWELL, bounds.stalled) => {}
     }
+}
+
+/// How a connection ends that does not end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Now,
+    InPeace,
 }

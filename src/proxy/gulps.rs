@@ -1,0 +1,117 @@
+//! Reads beneath TLS, as much at once as a sign-in has: the library asks for 4 kB, and each time is a call of the system.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes that are asked for at once: a sign-in of 8 kB, its head, and what TLS adds.
+const GULP: usize = 10 * 1024;
+
+/// A connection that is read in gulps. What the library has not asked for yet is kept until it does.
+pub(super) struct Gulps<S> {
+    inner: S,
+    rest: Vec<u8>,
+    /// Bytes of the rest that were taken.
+    taken: usize,
+}
+
+impl<S> Gulps<S> {
+    pub(super) fn new(inner: S) -> Self {
+        Self { inner, rest: Vec::new(), taken: 0 }
+    }
+
+    /// Gives what is kept, and says whether there was anything.
+    fn give(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        let kept = self.rest.get(self.taken..).unwrap_or_default();
+        let piece = kept.get(..buf.remaining()).unwrap_or(kept);
+        if piece.is_empty() {
+            return false;
+        }
+        buf.put_slice(piece);
+        self.taken += piece.len();
+        if self.taken == self.rest.len() {
+            // a connection that is silent keeps nothing
+            (self.rest, self.taken) = (Vec::new(), 0);
+        }
+        true
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Gulps<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if buf.remaining() == 0 || self.give(buf) {
+            return Poll::Ready(Ok(()));
+        }
+        if buf.remaining() >= GULP {
+            return Pin::new(&mut self.inner).poll_read(cx, buf);
+        }
+        let mut gulp = [const { MaybeUninit::uninit() }; GULP];
+        let mut gulp = ReadBuf::uninit(&mut gulp);
+        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut gulp))?;
+        let (now, later) = gulp.filled().split_at_checked(buf.remaining()).unwrap_or((gulp.filled(), &[]));
+        buf.put_slice(now);
+        if !later.is_empty() {
+            self.rest = later.to_vec();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Gulps<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_asked_for_little_by_little_comes_in_order_to_the_last_byte() {
+        let (mut near, far) = tokio::io::duplex(3 * GULP);
+        let sent: Vec<u8> = (0..5 * GULP).map(|at| u8::try_from(at % 251).unwrap()).collect();
+        let (whole, mut gulps) = (sent.clone(), Gulps::new(far));
+        let sending = tokio::spawn(async move {
+            near.write_all(&whole).await.unwrap();
+        });
+        let mut came = Vec::new();
+        for size in [1, 4096, 5, GULP, 0, 3 * GULP, 4096].into_iter().cycle() {
+            let mut piece = vec![0; size];
+            let read = gulps.read(&mut piece).await.unwrap();
+            came.extend_from_slice(piece.get(..read).unwrap());
+            if size > 0 && read == 0 {
+                break;
+            }
+        }
+        sending.await.unwrap();
+        assert!(came == sent);
+        assert_eq!(gulps.rest.capacity(), 0);
+    }
+}

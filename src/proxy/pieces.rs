@@ -1,0 +1,55 @@
+//! What comes in on a connection, a piece at a time.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+/// Bytes that are read at once. The HTTP library doubles its buffer for whoever fills it, up to the longest head: one byte less than a
+/// step of that, so that a thousand uploads do not take 64 kB each.
+const PIECE: usize = 16 * 1024 - 1;
+
+/// A connection that is read in pieces.
+pub(super) trait Pieces {
+    /// Reads what is at hand, and not more than a few kB of it.
+    fn poll_piece(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>>;
+}
+
+/// One record at a time: the library fills whatever buffer it is given, and so reads of a body with the head of its request.
+impl<S: AsyncRead + AsyncWrite + Unpin> Pieces for TlsStream<S> {
+    fn poll_piece(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let at_hand = ready!(self.as_mut().poll_fill_buf(cx))?;
+        let piece = at_hand.get(..buf.remaining().min(PIECE)).unwrap_or(at_hand);
+        buf.put_slice(piece);
+        let read = piece.len();
+        self.consume(read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Pieces for TcpStream {
+    fn poll_piece(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        copied(self, cx, buf)
+    }
+}
+
+/// Reads a piece of whatever fills the buffer that it is given.
+pub(super) fn copied<S: AsyncRead>(
+    stream: Pin<&mut S>,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    if buf.remaining() <= PIECE {
+        return stream.poll_read(cx, buf);
+    }
+    // to fill so much of the buffer with zeros first, for each read, would cost more than the copy
+    let mut piece = [const { MaybeUninit::uninit() }; PIECE];
+    let mut piece = ReadBuf::uninit(&mut piece);
+    ready!(stream.poll_read(cx, &mut piece))?;
+    buf.put_slice(piece.filled());
+    Poll::Ready(Ok(()))
+}
