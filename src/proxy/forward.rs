@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::HOST;
 use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use hyper::{Request, Response, Uri, Version};
@@ -90,13 +89,12 @@ impl Forward {
         self.place.loops().await.map_or(Ok(()), |address| Err(UpstreamError::Loop(Loop(address).to_string())))
     }
 
-    /// Sends a request whose headers are ready, and waits for the head of the answer.
-    pub(super) async fn send(&self, mut parts: Parts, body: Body) -> Result<Answered, Failure> {
+    /// Sends a request whose headers are ready to this host, and waits for the head of the answer.
+    pub(super) async fn send(&self, mut parts: Parts, host: Authority, body: Body) -> Result<Answered, Failure> {
         let mut target = hyper::http::uri::Parts::default();
         target.scheme = Some(self.scheme.clone());
         // the connector knows the way: the name is for HTTP/2, where it is part of the message
-        let host = parts.headers.get(HOST).map(|host| Authority::try_from(host.as_bytes()));
-        target.authority = host.and_then(Result::ok);
+        target.authority = Some(host);
         target.path_and_query =
             Some(parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
         parts.uri = Uri::from_parts(target).map_err(|error| Failure::broken(error.to_string()))?;

@@ -81,10 +81,24 @@ pub(super) fn request_id(headers: &HeaderMap) -> HeaderValue {
         }
     }
     // ids need not be secret, only different: one number a process is enough, and the rest is counting
-    static FIRST: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
+    static FIRST: LazyLock<[u8; 16]> = LazyLock::new(|| hex(RandomState::new().hash_one(std::process::id())));
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let id = format!("{:016x}{:016x}", *FIRST, COUNT.fetch_add(1, Ordering::Relaxed));
-    HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+    let mut id = [0; 32];
+    let (first, count) = id.split_at_mut(16);
+    first.copy_from_slice(&*FIRST);
+    count.copy_from_slice(&hex(COUNT.fetch_add(1, Ordering::Relaxed)));
+    HeaderValue::from_bytes(&id).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+}
+
+/// Sixteen digits.
+fn hex(number: u64) -> [u8; 16] {
+    let mut left = number;
+    let mut digits = [0; 16];
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef".get((left & 15) as usize).copied().unwrap_or_default();
+        left >>= 4;
+    }
+    digits
 }
 
 #[cfg(test)]
@@ -137,5 +151,6 @@ mod tests {
             assert_eq!(request_id(&headers(&[("x-request-id", bad)])).len(), 32);
         }
         assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
+        assert_eq!(hex(0x0123_4567_89ab_cdef), *b"0123456789abcdef");
     }
 }

@@ -29,7 +29,11 @@ const DNS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The way to the one upstream, whatever host a request names.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct Place(Arc<Known>);
+
+/// What is known of it. The connector is cloned for each request, and hardly ever asked.
+#[derive(Debug)]
+struct Known {
     tcp: HttpConnector<Names>,
     names: Names,
     target: Uri,
@@ -49,22 +53,22 @@ impl Place {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(patience));
-        Ok(Self { tcp, names, target: target(upstream)?, patience, ours })
+        Ok(Self(Arc::new(Known { tcp, names, target: target(upstream)?, patience, ours })))
     }
 
     /// Whether any address of the upstream is this proxy itself, which is no place to forward to.
     ///
     /// An upstream that cannot be found just now is none of that: it is waited for.
     pub(super) async fn loops(&self) -> Option<SocketAddr> {
-        let (host, port) = (self.target.host()?.trim_matches(['[', ']']), self.target.port_u16()?);
+        let Known { names, target, patience, ours, .. } = &*self.0;
+        let (host, port) = (target.host()?.trim_matches(['[', ']']), target.port_u16()?);
         if let Ok(ip) = host.parse() {
-            return Some(SocketAddr::new(ip, port)).filter(|address| self.ours.are_at(*address));
+            return Some(SocketAddr::new(ip, port)).filter(|address| ours.are_at(*address));
         }
-        let mut names = self.names.clone();
-        let resolved = tokio::time::timeout(self.patience, names.call(host.parse().ok()?)).await;
+        let resolved = tokio::time::timeout(*patience, names.clone().call(host.parse().ok()?)).await;
         match resolved.map_err(|_| io::Error::from(io::ErrorKind::TimedOut)).flatten() {
             Ok(mut found) => {
-                found.find_map(|found| Some(SocketAddr::new(found.ip(), port)).filter(|found| self.ours.are_at(*found)))
+                found.find_map(|found| Some(SocketAddr::new(found.ip(), port)).filter(|found| ours.are_at(*found)))
             }
             Err(error) => {
                 tracing::warn!(host, %error, "the upstream's name cannot be resolved just now");
@@ -93,14 +97,15 @@ impl Service<Uri> for Place {
     type Error = BoxError;
     type Future = Pending<Self::Response, Self::Error>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Service::<Uri>::poll_ready(&mut self.tcp, context).map_err(Into::into)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        // neither the connector nor those who know names are ever busy
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let connecting = self.tcp.call(self.target.clone());
-        let place = self.clone();
+        let place = Arc::clone(&self.0);
         Box::pin(async move {
+            let connecting = place.tcp.clone().call(place.target.clone());
             let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no connection in time");
             let stream = tokio::time::timeout(place.patience, connecting).await.map_err(late)??;
             match stream.inner().peer_addr() {

@@ -33,6 +33,10 @@ impl Intercept {
     }
 
     fn is_path(&self, path: &str) -> bool {
+        // nearly every path differs from its one form by its case alone
+        if is_plain(path) {
+            return self.paths.iter().any(|known| known.eq_ignore_ascii_case(path));
+        }
         let path = normalise(path);
         self.paths.contains(&path)
     }
@@ -81,16 +85,25 @@ impl Refusal {
     }
 }
 
-/// What becomes of a request, and the `Host` that it is forwarded with. `two_lengths`: it stated its length twice over.
-pub(super) fn route(intercept: &Intercept, request: &Parts, two_lengths: bool) -> Result<(Way, HeaderValue), Refusal> {
+/// The host that a request is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Host {
+    /// As it is forwarded.
+    pub(super) field: HeaderValue,
+    /// What it says.
+    pub(super) authority: Authority,
+}
+
+/// What becomes of a request, and the host that it is forwarded to. `two_lengths`: it stated its length twice over.
+pub(super) fn route(intercept: &Intercept, request: &Parts, two_lengths: bool) -> Result<(Way, Host), Refusal> {
     if request.method == Method::CONNECT {
         return Err(Refusal::MethodRefused);
     }
     if two_lengths || !is_plainly_framed(&request.headers) {
         return Err(Refusal::LengthAmbiguous);
     }
-    let (host, name) = host(request)?;
-    if !intercept.is_host(&name) {
+    let host = host(request)?;
+    if !intercept.is_host(host.authority.host()) {
         return Err(Refusal::Misdirected);
     }
     // methods have a case, but not every server minds it
@@ -99,29 +112,29 @@ pub(super) fn route(intercept: &Intercept, request: &Parts, two_lengths: bool) -
     Ok((if inspect { Way::Inspect } else { Way::Pass }, host))
 }
 
-/// The one host that a request is for: as it is forwarded, and its name alone ([RFC 9112 3.2], [RFC 9113 8.3.1]).
-fn host(request: &Parts) -> Result<(HeaderValue, String), Refusal> {
+/// The one host that a request is for ([RFC 9112 3.2], [RFC 9113 8.3.1]).
+fn host(request: &Parts) -> Result<Host, Refusal> {
     let mut fields = request.headers.get_all(HOST).iter();
     let field = match (fields.next(), fields.next()) {
         (_, Some(_)) => return Err(Refusal::HostDoubled),
         (field, None) => field,
     };
     let target = request.uri.authority();
-    let host = match (field, target) {
+    let field = match (field, target) {
         (Some(field), _) => field.clone(),
         (None, Some(target)) if request.version >= Version::HTTP_2 => {
             HeaderValue::from_str(target.as_str()).map_err(|_| Refusal::HostInvalid)?
         }
         _ => return Err(Refusal::HostMissing),
     };
-    let authority = Authority::try_from(host.as_bytes()).map_err(|_| Refusal::HostInvalid)?;
+    let authority = Authority::try_from(field.as_bytes()).map_err(|_| Refusal::HostInvalid)?;
     if authority.as_str().contains('@') || authority.host().is_empty() {
         return Err(Refusal::HostInvalid);
     }
     if target.is_some_and(|target| !target.as_str().eq_ignore_ascii_case(authority.as_str())) {
         return Err(Refusal::HostMismatch);
     }
-    Ok((host, authority.host().to_owned()))
+    Ok(Host { field, authority })
 }
 
 /// Whether the length of the body can be read in one way alone; what Content-Length says was checked while parsing.
@@ -134,6 +147,18 @@ fn is_plainly_framed(headers: &HeaderMap) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether all that [`normalise`] could change is the case of letters.
+fn is_plain(path: &str) -> bool {
+    let mut last = 0;
+    for byte in path.bytes() {
+        if matches!((last, byte), (_, b'%' | b'\\') | (b'/', b'/' | b'.')) {
+            return false;
+        }
+        last = byte;
+    }
+    path.starts_with('/') && (last != b'/' || path.len() == 1)
 }
 
 /// A path in the one form in which paths are compared, so that no spelling of it slips past: percent-decoded, lower case, `\`
@@ -207,6 +232,18 @@ mod tests {
         ] {
             assert_eq!(routed(post(path)), Ok(Way::Inspect), "{path}");
         }
+    }
+
+    #[test]
+    fn a_plain_path_is_in_its_one_form_but_for_its_case() {
+        let pieces = ["", "/", ".", "..", "%2e", "\\", "a", "B.c", "é"];
+        let paths = pieces.iter().flat_map(|first| pieces.iter().map(move |second| [*first, *second]));
+        let paths =
+            paths.flat_map(|[first, second]| pieces.iter().map(move |third| format!("/{first}{second}/{third}")));
+        let (plain, other): (Vec<_>, Vec<_>) = paths.partition(|path| is_plain(path));
+        assert!(plain.iter().all(|path| normalise(path) == path.to_ascii_lowercase()));
+        assert!(plain.len() > 20 && other.len() > 20);
+        assert!(is_plain("/") && !is_plain("") && !is_plain("*"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::crowd::Crowd;
 use super::form::is_plain_form;
 use super::forward::{Failure, UpstreamError};
 use super::judging::{Decision, Inspector, Judging};
-use super::route::{Way, route};
+use super::route::{Host, Way, route};
 use super::terms::{InForce, Terms};
 use super::tunnel::Tunnels;
 use super::uploads::Uploads;
@@ -229,7 +229,7 @@ impl Proxy {
     async fn inspected(
         &self,
         parts: Parts,
-        host: HeaderValue,
+        host: Host,
         body: Incoming,
         held: Held,
         request_id: &HeaderValue,
@@ -304,17 +304,17 @@ impl Proxy {
     async fn forwarded(
         &self,
         mut parts: Parts,
-        host: HeaderValue,
+        host: Host,
         body: Body,
         asked: Asked,
         held: Held,
         request_id: &HeaderValue,
     ) -> Response<Body> {
-        headers::prepare_request(&mut parts.headers, host);
+        headers::prepare_request(&mut parts.headers, host.field);
         let Held { terms, in_flight, span } = held;
         let upstream = span.ask(&mut parts, &terms.settings.upstream.host, terms.settings.upstream.port);
         let asked_at = Instant::now();
-        let answered = terms.forward.send(parts, body).await;
+        let answered = terms.forward.send(parts, host.authority, body).await;
         // a client that broke off says nothing about the upstream
         if answered.as_ref().err().is_none_or(|failure| failure.reason.is_some()) {
             let status = answered.as_ref().ok().map(|(response, _)| response.status().as_u16());
