@@ -48,7 +48,7 @@ impl Answers {
 
     /// Keeps the answer to a message that is judged.
     pub(super) fn to_sign_in(&self, head: &Parts, pair: Arc<Pair>) -> Keeper {
-        Keeper::new(&head.headers, &self.budget, Box::new(move |kept| pair.is_there(Half::Kept(kept))))
+        Keeper::new(&head.headers, &self.budget, Box::new(move |kept| pair.answered(kept)))
     }
 
     /// Keeps a page that may carry a request to the identity provider, and nothing else.
@@ -111,28 +111,38 @@ enum Half {
 }
 
 impl Pair {
-    /// The message is judged. One that has no verdict is compared with nothing.
+    /// The message is judged, by whom a short comparison may take along. One that has no verdict is compared with nothing.
     pub(super) fn judged(self: Arc<Self>, decision: Decision) {
-        if let Some(predicted) = decision.predicted() {
-            self.is_there(Half::Predicted(predicted));
+        let Some(predicted) = decision.predicted() else { return };
+        if let Some((predicted, kept)) = self.whole(Half::Predicted(predicted)) {
+            let judging = Arc::clone(&self.answers.judging);
+            judging.further(self.request_id.clone(), kept.len(), move || self.compare(predicted, &kept));
         }
     }
 
-    fn is_there(self: Arc<Self>, half: Half) {
+    /// The answer is through.
+    fn answered(self: Arc<Self>, kept: Kept) {
+        if let Some((predicted, kept)) = self.whole(Half::Kept(kept)) {
+            let judging = Arc::clone(&self.answers.judging);
+            judging.soon(self.request_id.clone(), kept.len(), move || self.compare(predicted, &kept));
+        }
+    }
+
+    /// Both halves, to whoever brings the second one.
+    fn whole(&self, half: Half) -> Option<(Option<Code>, Kept)> {
         // nothing panics while it is locked
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        let (predicted, kept) = match (first.take(), half) {
+        match (first.take(), half) {
             (Some(Half::Predicted(predicted)), Half::Kept(kept))
-            | (Some(Half::Kept(kept)), Half::Predicted(predicted)) => (predicted, kept),
+            | (Some(Half::Kept(kept)), Half::Predicted(predicted)) => Some((predicted, kept)),
             (_, half) => {
                 *first = Some(half);
-                return;
+                None
             }
-        };
-        drop(first);
-        let judging = Arc::clone(&self.answers.judging);
-        judging.soon(self.request_id.clone(), kept.len(), move || {
-            self.answers.compare(&self.request_id, predicted, &kept);
-        });
+        }
+    }
+
+    fn compare(&self, predicted: Option<Code>, kept: &Kept) {
+        self.answers.compare(&self.request_id, predicted, kept);
     }
 }

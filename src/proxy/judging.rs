@@ -141,6 +141,15 @@ impl Judging {
         }
     }
 
+    /// Has work on so many bytes done by whoever judges, who does it at once where it is short.
+    pub(super) fn further(&self, request_id: HeaderValue, bytes: usize, work: impl FnOnce() + Send + 'static) {
+        if bytes < self.at_once {
+            work();
+        } else {
+            self.soon(request_id, bytes, work);
+        }
+    }
+
     /// Has work done that takes a while: on a thread that moves no bytes, when a core is free for it.
     fn aside(&self, work: impl FnOnce() + Send + 'static) {
         // where the service has gone down there is nobody to do it
