@@ -30,13 +30,12 @@ fn is_name_char(c: char) -> bool {
     is_name_start(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
 }
 
-/// What an ASCII character may be in a name.
+/// What an ASCII character may be in a name without a colon.
 #[derive(Clone, Copy, PartialEq)]
 enum InName {
-    Start,
-    Further,
-    Colon,
     No,
+    Further,
+    Start,
 }
 
 /// The part of each byte.
@@ -49,7 +48,6 @@ static IN_NAME: [InName; 256] = {
         *slot = match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'_' => InName::Start,
             b'0'..=b'9' | b'-' | b'.' => InName::Further,
-            b':' => InName::Colon,
             _ => InName::No,
         };
         byte += 1;
@@ -61,29 +59,31 @@ fn in_name(byte: u8) -> InName {
     IN_NAME.get(usize::from(byte)).copied().unwrap_or(InName::No)
 }
 
+/// Length of the ASCII name without a colon that `text` begins with, if it begins with one.
+fn ascii_ncname(text: &[u8]) -> Option<usize> {
+    text.first().filter(|first| in_name(**first) == InName::Start)?;
+    Some(text.iter().position(|byte| in_name(*byte) == InName::No).unwrap_or(text.len()))
+}
+
 /// A name of ASCII characters with one prefix at most, as nearly every one is: its length, and where its local part begins.
 /// None where `text` does not begin with one. What follows it is not judged, and may belong to a name that is not ASCII.
 pub(super) fn ascii_name(text: &[u8]) -> Option<(usize, usize)> {
-    let mut local_at = 0;
-    let mut len = 0;
-    for byte in text {
-        match in_name(*byte) {
-            InName::Start => {}
-            InName::Further if len > local_at => {}
-            InName::Colon if local_at == 0 && len > 0 => local_at = len + 1,
-            InName::Further | InName::Colon => return None,
-            InName::No => break,
-        }
-        len += 1;
+    let first = ascii_ncname(text)?;
+    if text.get(first) != Some(&b':') {
+        return Some((first, 0));
     }
-    (len > local_at).then_some((len, local_at))
+    let local_at = first + 1;
+    let len = local_at + ascii_ncname(text.get(local_at..)?)?;
+    (text.get(len) != Some(&b':')).then_some((len, local_at))
 }
 
 /// Whether this is a name without a colon.
 pub(crate) fn is_ncname(name: &str) -> bool {
     // nearly every name is ASCII
-    if name.bytes().all(|byte| matches!(in_name(byte), InName::Start | InName::Further)) {
-        return name.bytes().next().is_some_and(|first| in_name(first) == InName::Start);
+    if let Some(length) = ascii_ncname(name.as_bytes())
+        && length == name.len()
+    {
+        return true;
     }
     let mut chars = name.chars();
     chars.next().is_some_and(is_name_start) && chars.all(is_name_char)
