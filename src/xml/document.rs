@@ -1,6 +1,7 @@
 //! The tree: an arena of nodes in document order, so that a subtree is a run of it.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -111,6 +112,39 @@ pub(super) struct Tree {
     pub(super) declarations: Vec<Declaration>,
     /// Prefixes and namespace URIs.
     pub(super) strings: Interner,
+}
+
+/// Bytes of a buffer that is kept for the next tree.
+const SPARE: usize = 64 * 1024;
+
+thread_local! {
+    /// The buffers of the last tree of this thread, empty: memory that was just used is still in the caches.
+    static LAST: Cell<(Vec<Node>, Vec<Attribute>)> = const { Cell::new((Vec::new(), Vec::new())) };
+}
+
+impl Tree {
+    /// The tree of a document of about so many tags: the document itself, and nothing in it so far.
+    pub(super) fn of_about(tags: usize) -> Self {
+        // a thread that is ending keeps nothing
+        let (mut nodes, mut attributes) = LAST.try_with(Cell::take).unwrap_or_default();
+        nodes.reserve(tags * 2);
+        attributes.reserve(tags);
+        nodes.push(Node { parent: NodeId::DOCUMENT, end: NodeId(1), at: 0, content: Content::Document });
+        let strings = Interner::with(&["", "xml", XML_NAMESPACE]);
+        Self { made: String::new(), nodes, attributes, declarations: Vec::with_capacity(32), strings }
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let (mut nodes, mut attributes) = (std::mem::take(&mut self.nodes), std::mem::take(&mut self.attributes));
+        if nodes.capacity() * size_of::<Node>() > SPARE || attributes.capacity() * size_of::<Attribute>() > SPARE {
+            return;
+        }
+        nodes.clear();
+        attributes.clear();
+        let _ = LAST.try_with(|last| last.set((nodes, attributes)));
+    }
 }
 
 /// Interned numbers that every document has.

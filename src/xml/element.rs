@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use smallvec::SmallVec;
-
 use super::chars::{ascii_name, is_ncname, is_space};
 use super::document::{Attribute, Content, Declaration, NO_PREFIX, NO_URI, Name, Str, XML_NAMESPACE, XMLNS_NAMESPACE};
 use super::error::XmlProblem;
@@ -34,7 +32,8 @@ impl<'t> Parser<'t> {
         if !rest.is_empty() {
             self.attributes(rest, at + 1 + name_len)?;
         }
-        let name_of_element = self.name(name, local_at, at + 1, true)?;
+        let name_of_element = self.named(name, local_at, at + 1)?;
+        let name_of_element = self.meant(name_of_element, at + 1, true)?;
         let declarations = first_declaration..offset(self.tree.declarations.len());
         let node = self.push(
             at,
@@ -77,21 +76,27 @@ impl<'t> Parser<'t> {
 
     /// What follows the name in a tag. Names have a meaning only when all declarations of the tag are known.
     fn attributes(&mut self, rest: &'t str, rest_at: usize) -> Located<()> {
-        let first_declaration = self.tree.declarations.len();
-        let mut written: SmallVec<[RawAttribute<'t>; 8]> = SmallVec::new();
+        let (first, first_declaration) = (self.tree.attributes.len(), self.tree.declarations.len());
         let mut raw = RawAttributes::new(rest);
         while let Some(attribute) = raw.next().map_err(|(problem, at)| (problem, rest_at + at))? {
             let at = rest_at + attribute.at;
             if let Some(prefix) = attribute.declares() {
                 self.declare(&attribute, prefix, first_declaration, at)?;
             } else {
-                written.push(attribute);
-                self.bound_by(written.len(), self.limits.attributes, "attributes in one element", at)?;
+                self.attribute(&attribute, rest_at)?;
+                let count = self.tree.attributes.len() - first;
+                self.bound_by(count, self.limits.attributes, "attributes in one element", at)?;
             }
         }
-        let first = self.tree.attributes.len();
-        for attribute in &written {
-            self.attribute(attribute, rest_at)?;
+        for index in first..self.tree.attributes.len() {
+            let Some(Attribute { name, at, .. }) = self.tree.attributes.get(index).copied() else { break };
+            // without a prefix it is in no namespace
+            if name.local_at > 0 {
+                let meant = self.meant(name, at as usize, false)?;
+                if let Some(attribute) = self.tree.attributes.get_mut(index) {
+                    attribute.name = meant;
+                }
+            }
         }
         self.each_once(first)
     }
@@ -158,7 +163,7 @@ impl<'t> Parser<'t> {
 
     fn attribute(&mut self, raw: &RawAttribute<'t>, rest_at: usize) -> Located<()> {
         let at = rest_at + raw.at;
-        let name = self.name(raw.name, raw.local_at, at, false)?;
+        let name = self.named(raw.name, raw.local_at, at)?;
         let value = self.value(raw, at, rest_at + raw.value_at)?;
         if raw.name.get(name.local_at as usize..) == Some("PrefixList") {
             // each prefix is work for each element that is canonicalised ([xml-exc-c14n 2.1])
@@ -188,9 +193,8 @@ impl<'t> Parser<'t> {
         Ok(self.made_since(start, plain))
     }
 
-    /// Resolves a name, whose local part begins at `local_at` where it is known to be one. An unprefixed element is in the
-    /// default namespace, an unprefixed attribute in none.
-    fn name(&mut self, written: &'t str, local_at: Option<usize>, at: usize, element: bool) -> Located<Name> {
+    /// A name in no namespace so far, whose local part begins at `local_at` where it is known to be one.
+    fn named(&self, written: &str, local_at: Option<usize>, at: usize) -> Located<Name> {
         self.bound_by(written.len(), self.limits.name_bytes, "bytes of a name", at)?;
         let local_at = match local_at {
             Some(local_at) => local_at,
@@ -203,8 +207,15 @@ impl<'t> Parser<'t> {
                 local_at
             }
         };
-        let (prefix, uri) = if let Some(colon) = local_at.checked_sub(1) {
-            let prefix = written.get(..colon).unwrap_or_default();
+        let text = Str { start: offset(at), len: offset(written.len()), made: false, plain: true };
+        Ok(Name { written: text, local_at: offset(local_at), prefix: NO_PREFIX, uri: NO_URI })
+    }
+
+    /// What a name means here. An unprefixed element is in the default namespace, an unprefixed attribute in none.
+    fn meant(&mut self, name: Name, at: usize, element: bool) -> Located<Name> {
+        let (prefix, uri) = if let Some(colon) = name.local_at.checked_sub(1) {
+            let start = name.written.start as usize;
+            let prefix = self.source.get(start..start + colon as usize).unwrap_or_default();
             let number = self.prefix_number(prefix);
             let bound = number.and_then(|number| Some((number, self.bound.get(number as usize).copied().flatten()?)));
             bound.ok_or_else(|| (XmlProblem::Prefix(bounded(prefix)), at))?
@@ -213,8 +224,7 @@ impl<'t> Parser<'t> {
         } else {
             (NO_PREFIX, NO_URI)
         };
-        let text = Str { start: offset(at), len: offset(written.len()), made: false, plain: true };
-        Ok(Name { written: text, local_at: offset(local_at), prefix, uri })
+        Ok(Name { prefix, uri, ..name })
     }
 
     /// The number of a prefix. Most names have the prefix of the name before them.

@@ -3,9 +3,8 @@
 use smallvec::SmallVec;
 
 use super::chars::{first_bad_char, is_ncname, is_space};
-use super::document::{Content, Document, NO_PREFIX, NO_URI, Node, NodeId, Str, Tree, XML_NAMESPACE, XML_URI};
+use super::document::{Content, Document, NO_PREFIX, NO_URI, Node, NodeId, Str, Tree, XML_URI};
 use super::error::{XmlError, XmlProblem};
-use super::interner::Interner;
 use super::position::position;
 use super::references::{push_normalised, resolve};
 use super::tag::{RawAttributes, excerpt};
@@ -110,20 +109,11 @@ pub(super) struct Parser<'t> {
 
 impl<'t> Parser<'t> {
     fn new(source: &'t str, limits: &'t Limits) -> Self {
-        // A tag is rarely shorter than 40 bytes; the arena grows once or not at all.
-        let expected = source.len() / 40 + 8;
-        let mut nodes = Vec::with_capacity(expected * 2);
-        nodes.push(Node { parent: NodeId::DOCUMENT, end: NodeId(1), at: 0, content: Content::Document });
         Self {
             source,
             limits,
-            tree: Tree {
-                made: String::new(),
-                nodes,
-                attributes: Vec::with_capacity(expected),
-                declarations: Vec::with_capacity(32),
-                strings: Interner::with(&["", "xml", XML_NAMESPACE]),
-            },
+            // a tag is rarely shorter than 40 bytes: the arena grows once or not at all
+            tree: Tree::of_about(source.len() / 40 + 8),
             bound: SmallVec::from_slice(&[Some(NO_URI), Some(XML_URI), None]),
             open: SmallVec::new(),
             recent_prefix: ("", NO_PREFIX),
