@@ -6,6 +6,7 @@ use hyper::{Response, StatusCode};
 use super::body::{Body, full};
 use super::headers::REQUEST_ID;
 use crate::answer::{PREDICTED, REFUSAL};
+use crate::observe::Unjudged;
 use crate::verdict::Code;
 
 /// A sentence for the browser.
@@ -18,6 +19,25 @@ pub(super) fn rejected(predicted: Option<Code>, request_id: &HeaderValue) -> Res
     let predicted = predicted.map_or_else(|| "none".to_owned(), |code| code.to_string());
     let text = format!("{REFUSAL}\n\nRequest: {}\n{PREDICTED}{predicted}\n", text(request_id));
     plain(StatusCode::FORBIDDEN, text)
+}
+
+/// The client is at fault.
+pub(super) fn broken(request_id: &HeaderValue) -> Response<Body> {
+    closing(sentence(StatusCode::BAD_REQUEST, "The body of the request could not be read.", request_id))
+}
+
+/// In place of a message that is none to be judged, where only those may pass that are accepted.
+pub(super) fn not_judged(request_id: &HeaderValue) -> Response<Body> {
+    let refusal = "This message is no SAML 2.0 sign-in response, and was not forwarded.";
+    sentence(StatusCode::FORBIDDEN, refusal, request_id)
+}
+
+/// What is said of a body that could not be judged, and must not pass without.
+pub(super) fn unjudged(reason: Unjudged) -> (StatusCode, &'static str) {
+    match reason {
+        Unjudged::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body of the request is too large to be judged."),
+        Unjudged::Budget => (StatusCode::SERVICE_UNAVAILABLE, "Too much is being judged just now. Please try again."),
+    }
 }
 
 /// The same answer, and the end of the connection: a body that nobody reads may still be on its way.

@@ -216,7 +216,7 @@ impl Proxy {
             }
             Ok((Way::Pass, host)) => {
                 let Ok(body) = body::relayed(body, self.bounds.body).await else {
-                    return (Route::Pass, broken(request_id));
+                    return (Route::Pass, answer::broken(request_id));
                 };
                 let asked = Asked::Visit(parts.method.clone());
                 (Route::Pass, self.forwarded(parts, host, body, asked, held, request_id).await)
@@ -247,7 +247,7 @@ impl Proxy {
                     "body not judged"
                 );
                 return if enforce {
-                    let (status, sentence) = over(reason);
+                    let (status, sentence) = answer::unjudged(reason);
                     if !waits(&parts.headers) {
                         body::discard_from(parts.version, rest).await;
                     }
@@ -260,13 +260,14 @@ impl Proxy {
                 let sentence = "The body of the request did not come in time.";
                 return answer::closing(answer::sentence(StatusCode::REQUEST_TIMEOUT, sentence, request_id));
             }
-            Read::Broken => return broken(request_id),
+            Read::Broken => return answer::broken(request_id),
         };
 
+        let mut judging = None;
         let asked = if !is_plain_form(&parts.headers) {
             self.judging.other(request_id);
             if enforce && !settings.pass_unjudged {
-                return not_judged(request_id);
+                return answer::not_judged(request_id);
             }
             Asked::Other
         } else {
@@ -276,7 +277,7 @@ impl Proxy {
             if enforce {
                 match self.judging.decide(inspector, message, id, within).await {
                     Decision::NotJudged if settings.pass_unjudged => Asked::Other,
-                    Decision::NotJudged => return not_judged(request_id),
+                    Decision::NotJudged => return answer::not_judged(request_id),
                     Decision::Rejected(predicted) => return answer::rejected(predicted, request_id),
                     Decision::Panicked => {
                         let sentence = "This message could not be judged, and was not forwarded.";
@@ -293,12 +294,20 @@ impl Proxy {
                 }
             } else {
                 let judged = Arc::clone(&pair);
-                // nobody waits for what comes of it: it is compared with the answer
-                self.judging.judge(inspector, message, id, within, move |decision, _| judged.judged(decision)).await;
+                let then = move |decision, _| judged.judged(decision);
+                judging = Some(self.judging.judge(inspector, message, id, within, then));
                 Asked::SignIn(pair)
             }
         };
-        self.forwarded(with_length(parts, &bytes), host, full(bytes), asked, held, request_id).await
+        // Nobody waits for what comes of it: it is compared with the answer. Where there is no room to judge, who posts waits for the
+        // answer, while the message is on its way.
+        let beside = async {
+            if let Some(judging) = judging {
+                judging.await;
+            }
+        };
+        let forwarded = self.forwarded(with_length(parts, &bytes), host, full(bytes), asked, held, request_id);
+        tokio::join!(beside, forwarded).1
     }
 
     async fn forwarded(
@@ -345,7 +354,7 @@ impl Proxy {
                 let id = request_id.to_str().unwrap_or_default();
                 let Some(reason) = reason else {
                     tracing::debug!(request_id = id, error, "the request was not forwarded whole");
-                    return broken(request_id);
+                    return answer::broken(request_id);
                 };
                 self.metrics.upstream_failure(reason);
                 upstream.failed(reason.as_str());
@@ -366,31 +375,9 @@ fn least(settings: &Settings) -> usize {
     settings.body_bytes.saturating_add(ONE_BODY)
 }
 
-/// The client is at fault.
-fn broken(request_id: &HeaderValue) -> Response<Body> {
-    let sentence = "The body of the request could not be read.";
-    answer::closing(answer::sentence(StatusCode::BAD_REQUEST, sentence, request_id))
-}
-
-fn over(reason: crate::observe::Unjudged) -> (StatusCode, &'static str) {
-    match reason {
-        crate::observe::Unjudged::TooLarge => {
-            (StatusCode::PAYLOAD_TOO_LARGE, "The body of the request is too large to be judged.")
-        }
-        crate::observe::Unjudged::Budget => {
-            (StatusCode::SERVICE_UNAVAILABLE, "Too much is being judged just now. Please try again.")
-        }
-    }
-}
-
 /// Whether a client sends its body only when it is asked to: reading would ask it.
 pub(super) fn waits(headers: &HeaderMap) -> bool {
     headers.contains_key(EXPECT)
-}
-
-fn not_judged(request_id: &HeaderValue) -> Response<Body> {
-    let sentence = "This message is no SAML 2.0 sign-in response, and was not forwarded.";
-    answer::sentence(StatusCode::FORBIDDEN, sentence, request_id)
 }
 
 /// The length of the bytes that are sent: a body that came in chunks, or with trailers, goes on as one piece.
