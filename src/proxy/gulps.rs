@@ -1,4 +1,4 @@
-//! Reads beneath TLS, as much at once as a sign-in has: the library asks for 4 kB, and each time is a call of the system.
+//! Reads beneath TLS, the rest of a sign-in at once: the library asks for 4 kB, and each time is a call of the system.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -7,20 +7,23 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes that are asked for at once: a sign-in of 8 kB, its head, and what TLS adds.
+/// Bytes that are asked for at once.
 const GULP: usize = 10 * 1024;
 
-/// A connection that is read in gulps. What the library has not asked for yet is kept until it does.
+/// A connection that is read in gulps where there is more at hand than was asked for: never at first, for of a thousand uploads that
+/// wait for their turns only the heads should be here. What the library has not asked for yet is kept until it does.
 pub(super) struct Gulps<S> {
     inner: S,
     rest: Vec<u8>,
     /// Bytes of the rest that were taken.
     taken: usize,
+    /// Whether the last read gave all that was asked for.
+    more: bool,
 }
 
 impl<S> Gulps<S> {
     pub(super) fn new(inner: S) -> Self {
-        Self { inner, rest: Vec::new(), taken: 0 }
+        Self { inner, rest: Vec::new(), taken: 0, more: false }
     }
 
     /// Gives what is kept, and says whether there was anything.
@@ -45,12 +48,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gulps<S> {
         if buf.remaining() == 0 || self.give(buf) {
             return Poll::Ready(Ok(()));
         }
-        if buf.remaining() >= GULP {
-            return Pin::new(&mut self.inner).poll_read(cx, buf);
+        if !self.more || buf.remaining() >= GULP {
+            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+            self.more = buf.remaining() == 0;
+            return Poll::Ready(Ok(()));
         }
         let mut gulp = [const { MaybeUninit::uninit() }; GULP];
         let mut gulp = ReadBuf::uninit(&mut gulp);
-        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut gulp))?;
+        let read = Pin::new(&mut self.inner).poll_read(cx, &mut gulp);
+        self.more = gulp.remaining() == 0;
+        ready!(read)?;
         let (now, later) = gulp.filled().split_at_checked(buf.remaining()).unwrap_or((gulp.filled(), &[]));
         buf.put_slice(now);
         if !later.is_empty() {
@@ -92,6 +99,25 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_read_ahead_of_a_head() {
+        let (mut near, far) = tokio::io::duplex(3 * GULP);
+        let mut gulps = Gulps::new(far);
+        for _ in 0..2 {
+            near.write_all(&[1; GULP]).await.unwrap();
+            // the first read asks for no more than it is asked for, nor does the first one after a silence
+            assert_eq!(gulps.read(&mut [0; 4096]).await.unwrap(), 4096);
+            assert_eq!(gulps.rest.len(), 0);
+            assert_eq!(gulps.read(&mut [0; 4096]).await.unwrap(), 4096);
+            assert_eq!(gulps.rest.len(), GULP - 8192);
+            assert_eq!(gulps.read(&mut [0; 4096]).await.unwrap(), GULP - 8192);
+            let silent = std::future::poll_fn(|cx| {
+                Poll::Ready(Pin::new(&mut gulps).poll_read(cx, &mut ReadBuf::new(&mut [0; 16])).is_pending())
+            });
+            assert!(silent.await);
+        }
+    }
 
     #[tokio::test]
     async fn what_is_asked_for_little_by_little_comes_in_order_to_the_last_byte() {
