@@ -201,7 +201,9 @@ async fn what_is_only_compared_may_be_away_and_come_later() {
     fs::write(bench.folder().join("idp.pem"), server.root.pem()).unwrap();
     bench.reload();
     bench.until("samlgate_config_reloads_total{result=\"ok\"} 4").await;
-    assert!(bench.admin("/").await.body.contains("TLS failed"));
+    // the reload is counted first
+    let told = async { while !bench.admin("/").await.body.contains("TLS failed") {} };
+    tokio::time::timeout(PATIENCE, told).await.unwrap();
     assert!(bench.metrics().contains("source_age_seconds{federation=\"domain.company\",source=\"metadata\"}"));
     bench.stop().await;
 }
