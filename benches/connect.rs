@@ -356,10 +356,10 @@ async fn tunnels(arguments: &Arguments, stage: &Stage<'_>, samlgate: &Samlgate) 
             let megabytes = (carry * TUNNELS as u64) as f64 / 1e6;
             let mut turn = [0.0; 6];
             for (at, kind) in [b's', b't'].into_iter().enumerate() {
-                let before = process.cpu();
+                let before = process.cpu_of_all();
                 let seconds = carried(*address, *target, kind, carry, TUNNELS).await;
                 turn[2 * at] = megabytes / seconds;
-                turn[2 * at + 1] = (process.cpu() - before) / megabytes;
+                turn[2 * at + 1] = (process.cpu_of_all() - before) / megabytes;
             }
             turn[4] = carried(*address, *target, b'e', trips, 1).await / trips as f64 * 1e6;
             let begun = Instant::now();

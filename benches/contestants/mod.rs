@@ -150,15 +150,27 @@ impl Process {
         panic_with(&format!("{command:?} does not listen"))
     }
 
-    /// Processor time of the threads of the process and of its children so far, in microseconds. To be compared while none of them ends:
-    /// the system counts those that did in hundredths of a second alone, which is a tenth of a short turn.
+    /// Processor time of the threads of the process and of its children so far, in microseconds. To be compared while none of them ends,
+    /// or else by [`Process::cpu_of_all`].
     pub(crate) fn cpu(&self) -> f64 {
+        let threads = self
+            .family()
+            .flat_map(|(pid, _)| numbered(&format!("/proc/{pid}/task")).filter_map(move |thread| nanos(pid, thread)));
+        let sum: f64 = threads.sum();
+        assert!(sum > 0.0, "the system does not say what threads took");
+        sum / 1e3
+    }
+
+    /// The same with all that have ended, which the system counts in hundredths of a second alone: a tenth of a short turn.
+    pub(crate) fn cpu_of_all(&self) -> f64 {
+        self.family().map(|(_, stat)| stat.micros(4)).sum()
+    }
+
+    /// The process and its children.
+    fn family(&self) -> impl Iterator<Item = (u32, Stat)> + use<> {
         let root = self.child.id();
-        let all =
-            numbered("/proc").filter(|pid| *pid == root || Stat::of(*pid).is_some_and(|stat| stat.parent() == root));
-        all.flat_map(|pid| numbered(&format!("/proc/{pid}/task")).filter_map(move |thread| nanos(pid, thread)))
-            .sum::<f64>()
-            / 1e3
+        let all = numbered("/proc").filter_map(|pid| Some((pid, Stat::of(pid)?)));
+        all.filter(move |(pid, stat)| *pid == root || stat.parent() == root)
     }
 
     /// Resident memory in MB.
@@ -190,9 +202,9 @@ impl Stat {
         self.0[1].parse().unwrap()
     }
 
-    /// Processor time so far in microseconds, of all threads by user and system.
-    fn micros(&self) -> f64 {
-        let ticks: f64 = self.0[11..13].iter().map(|field| field.parse::<f64>().unwrap()).sum();
+    /// Processor time so far in microseconds: the sum of so many of its own by user and system, and its ended children's by both.
+    fn micros(&self, counts: usize) -> f64 {
+        let ticks: f64 = self.0[11..11 + counts].iter().map(|field| field.parse::<f64>().unwrap()).sum();
         ticks * 10_000.0
     }
 }
@@ -210,7 +222,7 @@ fn nanos(pid: u32, thread: u32) -> Option<f64> {
 
 /// Processor time of a process so far, in microseconds.
 pub(crate) fn cpu_of(pid: u32) -> Option<f64> {
-    Stat::of(pid).map(|stat| stat.micros())
+    Stat::of(pid).map(|stat| stat.micros(2))
 }
 
 /// Whether a process has ended and was not waited for.

@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Bytes that are asked for at once.
 const GULP: usize = 10 * 1024;
 
-/// A connection that is read in gulps where there is more at hand than was asked for: never at first, for of a thousand uploads that
-/// wait for their turns only the heads should be here. What the library has not asked for yet is kept until it does.
+/// A connection that is read in gulps where there is more at hand than was asked for. Not at first, nor after a silence: of most uploads
+/// that wait for their turns only the heads are here then. What the library has not asked for yet is kept until it does.
 pub(super) struct Gulps<S> {
     inner: S,
     rest: Vec<u8>,
@@ -49,9 +49,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gulps<S> {
             return Poll::Ready(Ok(()));
         }
         if !self.more || buf.remaining() >= GULP {
-            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+            let read = Pin::new(&mut self.inner).poll_read(cx, buf);
             self.more = buf.remaining() == 0;
-            return Poll::Ready(Ok(()));
+            return read;
         }
         let mut gulp = [const { MaybeUninit::uninit() }; GULP];
         let mut gulp = ReadBuf::uninit(&mut gulp);

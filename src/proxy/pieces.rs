@@ -15,7 +15,7 @@ const PIECE: usize = 16 * 1024 - 1;
 
 /// A connection that is read in pieces.
 pub(super) trait Pieces {
-    /// Reads what is at hand, and not more than a few kB of it.
+    /// Reads what is at hand, and not more than [`PIECE`] bytes of it.
     fn poll_piece(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>>;
 }
 

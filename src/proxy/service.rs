@@ -263,7 +263,6 @@ impl Proxy {
             Read::Broken => return answer::broken(request_id),
         };
 
-        let mut judging = None;
         let asked = if !is_plain_form(&parts.headers) {
             self.judging.other(request_id);
             if enforce && !settings.pass_unjudged {
@@ -294,20 +293,12 @@ impl Proxy {
                 }
             } else {
                 let judged = Arc::clone(&pair);
-                let then = move |decision, _| judged.judged(decision);
-                judging = Some(self.judging.judge(inspector, message, id, within, then));
+                // nobody waits for what comes of it: it is compared with the answer
+                self.judging.judge(inspector, message, id, within, move |decision, _| judged.judged(decision)).await;
                 Asked::SignIn(pair)
             }
         };
-        // Nobody waits for what comes of it: it is compared with the answer. Where there is no room to judge, who posts waits for the
-        // answer, while the message is on its way.
-        let beside = async {
-            if let Some(judging) = judging {
-                judging.await;
-            }
-        };
-        let forwarded = self.forwarded(with_length(parts, &bytes), host, full(bytes), asked, held, request_id);
-        tokio::join!(beside, forwarded).1
+        self.forwarded(with_length(parts, &bytes), host, full(bytes), asked, held, request_id).await
     }
 
     async fn forwarded(

@@ -172,42 +172,6 @@ async fn stopping_waits_for_the_verdict_on_what_was_taken_in() {
     assert_eq!(told.load(Ordering::Acquire), 1);
 }
 
-/// More messages than there is room to judge: all of them are at the upstream while most are not judged.
-#[tokio::test(flavor = "multi_thread")]
-async fn in_observe_no_message_waits_for_the_verdicts_on_those_before_it() {
-    const BEYOND: usize = 100;
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let posts = 64 * cores + BEYOND;
-    let judged = Arc::new(AtomicUsize::new(0));
-    let (accepting, counts) = (accepting(), Arc::clone(&judged));
-    let inspector: Inspector = Arc::new(move |posted, now, effort| {
-        // a slow judge, by whom each message is another turn of its lane
-        std::thread::sleep(Duration::from_millis(10));
-        counts.fetch_add(1, Ordering::AcqRel);
-        accepting(posted, now, effort)
-    });
-    let bench = Bench::start("", inspector).await;
-    let mut clients = Vec::new();
-    for _ in 0..posts {
-        clients.push(bench.client(Speak::Http1).await);
-    }
-    let mut posting = tokio::task::JoinSet::new();
-    for mut client in clients {
-        posting.spawn(async move { client.send(post("/login.srf"), full(POSTED)).await.status });
-    }
-    let seen = bench.seen_later();
-    while seen.lock().unwrap().len() < posts {
-        tokio::task::yield_now().await;
-    }
-    let judged_by_then = judged.load(Ordering::Acquire);
-    assert!(judged_by_then < BEYOND * 3 / 4, "{judged_by_then} were judged before the last one was forwarded");
-    assert!(posting.join_all().await.iter().all(|status| *status == StatusCode::OK));
-    bench
-        .until(&format!("samlgate_responses_total{{federation=\"domain.company\",verdict=\"accepted\"}} {posts}"))
-        .await;
-    bench.stop().await;
-}
-
 /// Bad signatures cost a verdict each, and only so many of them a look at what was done to the document.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_bad_signatures_buy_no_more_than_twenty_diagnoses_a_second() {
