@@ -146,7 +146,7 @@ impl Judging {
         if bytes < self.at_once {
             work();
         } else {
-            self.soon(request_id, bytes, work);
+            self.aside(self.guarded(request_id, work));
         }
     }
 

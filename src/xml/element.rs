@@ -33,7 +33,7 @@ impl<'t> Parser<'t> {
             self.attributes(rest, at + 1 + name_len)?;
         }
         let name_of_element = self.named(name, local_at, at + 1)?;
-        let name_of_element = self.meant(name_of_element, at + 1, true)?;
+        let name_of_element = self.meant(name_of_element, at + 1)?;
         let declarations = first_declaration..offset(self.tree.declarations.len());
         let node = self.push(
             at,
@@ -92,7 +92,7 @@ impl<'t> Parser<'t> {
             let Some(Attribute { name, at, .. }) = self.tree.attributes.get(index).copied() else { break };
             // without a prefix it is in no namespace
             if name.local_at > 0 {
-                let meant = self.meant(name, at as usize, false)?;
+                let meant = self.meant(name, at as usize)?;
                 if let Some(attribute) = self.tree.attributes.get_mut(index) {
                     attribute.name = meant;
                 }
@@ -211,18 +211,16 @@ impl<'t> Parser<'t> {
         Ok(Name { written: text, local_at: offset(local_at), prefix: NO_PREFIX, uri: NO_URI })
     }
 
-    /// What a name means here. An unprefixed element is in the default namespace, an unprefixed attribute in none.
-    fn meant(&mut self, name: Name, at: usize, element: bool) -> Located<Name> {
+    /// What the name of an element means here, or that of an attribute with a prefix.
+    fn meant(&mut self, name: Name, at: usize) -> Located<Name> {
         let (prefix, uri) = if let Some(colon) = name.local_at.checked_sub(1) {
             let start = name.written.start as usize;
             let prefix = self.source.get(start..start + colon as usize).unwrap_or_default();
             let number = self.prefix_number(prefix);
             let bound = number.and_then(|number| Some((number, self.bound.get(number as usize).copied().flatten()?)));
             bound.ok_or_else(|| (XmlProblem::Prefix(bounded(prefix)), at))?
-        } else if element {
-            (NO_PREFIX, self.bound.first().copied().flatten().unwrap_or(NO_URI))
         } else {
-            (NO_PREFIX, NO_URI)
+            (NO_PREFIX, self.bound.first().copied().flatten().unwrap_or(NO_URI))
         };
         Ok(Name { prefix, uri, ..name })
     }
