@@ -1,6 +1,6 @@
 //! What the proxy costs a request: before a bare hyper proxy and nginx, on the same machine, in turns.
 //!
-//! `cargo bench --bench proxy` takes some minutes, `-- --quick` less; `-- --only judging` is for who profiles, and `-- --beside PATH` has another build take part. nginx
+//! `cargo bench --bench proxy` takes some minutes, `-- --quick` less; `-- --only ', judging'` is for who profiles, and `-- --beside PATH` has another build take part. nginx
 //! takes part where it is installed. Where there are two cores, each contestant has one of them for itself, and the load and the upstream have the other: what is counted
 //! is a proxy at work, and not how often it is interrupted by those who ask. The processor time is that of the contestant's process alone.
 
@@ -242,7 +242,11 @@ async fn compare(arguments: &Arguments, core: Option<&str>) {
             let before = process.cpu();
             let measured = connections.load(ask, turn, None).await;
             let between = process.cpu();
-            let paced = connections.load(ask, turn, Some(pace)).await;
+            // a profile is of the one or of the other
+            let paced = match only {
+                None => connections.load(ask, turn, Some(pace)).await,
+                Some(_) => Measured::default(),
+            };
             let count = measured.latencies.len() as f64;
             let [p50, p99, p999] = [500, 990, 999].map(|share| measured.percentile(share));
             let [flat_out, paced] =

@@ -1,10 +1,10 @@
 //! What is counted for each federation. A reload may add federations; what was counted of one that is gone stays.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::SignedDuration;
-use prometheus::{Error, GaugeVec, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{Error, Gauge, GaugeVec, IntCounter, IntCounterVec, Opts, Registry};
 
 use super::family::{increment, register, series};
 use crate::verdict::{CheckId, Outcome, Verdict};
@@ -29,6 +29,8 @@ struct Counted {
     accepted: IntCounter,
     rejected: IntCounter,
     checks: Vec<Vec<(Outcome, IntCounter)>>,
+    /// Its series, from the first time on.
+    clock: OnceLock<Gauge>,
 }
 
 impl Federations {
@@ -81,7 +83,9 @@ impl Federations {
     /// How far the clock of an identity provider is from ours. There is no series before anything is known.
     pub(super) fn clock(&self, number: Option<usize>, offset: SignedDuration) {
         if number.is_some() {
-            self.clock.with_label_values(&[&*self.domain(number)]).set(offset.as_secs_f64());
+            let counted = self.of(number);
+            let clock = counted.clock.get_or_init(|| self.clock.with_label_values(&[&*counted.domain]));
+            clock.set(offset.as_secs_f64());
         }
     }
 
@@ -110,6 +114,7 @@ impl Counted {
             accepted: responses.get_metric_with_label_values(&[domain, "accepted"])?,
             rejected: responses.get_metric_with_label_values(&[domain, "rejected"])?,
             checks: CheckId::ALL.into_iter().map(of_check).collect::<Result<_, _>>()?,
+            clock: OnceLock::new(),
         })
     }
 }

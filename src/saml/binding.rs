@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::limits::Limits;
+use crate::xml;
 
 /// A form post, as far as sign-ins are concerned.
 #[derive(Debug, Default)]
@@ -107,7 +108,7 @@ fn is_lookalike(name: &[u8]) -> bool {
 /// Decodes; an error is the offset of an escape that is none.
 pub(super) fn percent_decode(text: &[u8]) -> Result<Cow<'_, [u8]>, usize> {
     let Some(first) = memchr::memchr2(b'%', b'+', text) else { return Ok(Cow::Borrowed(text)) };
-    let mut out = Vec::with_capacity(text.len());
+    let mut out = xml::buffer(text.len());
     let mut rest = text;
     let mut found = Some(first);
     while let Some(at) = found {

@@ -78,15 +78,15 @@ impl EncodingProblem {
 
 /// Decodes the value of a SAMLResponse field: base64 of the standard alphabet with canonical padding; line breaks may stand in it.
 pub fn decode(mut field: Vec<u8>, limits: &Limits) -> Result<Vec<u8>, EncodingProblem> {
-    if memchr::memchr2(b'\r', b'\n', &field).is_some() {
+    // checked before it is decoded in its place: what is no base64 must still be there to be looked at
+    if base64_simd::STANDARD.check(&field).is_err() {
         field.retain(|byte| !matches!(byte, b'\r' | b'\n'));
+        if base64_simd::STANDARD.check(&field).is_err() {
+            return Err(damage(&field));
+        }
     }
     if field.is_empty() {
         return Err(EncodingProblem::Empty);
-    }
-    // checked before it is decoded in its place: what is no base64 must still be there to be looked at
-    if base64_simd::STANDARD.check(&field).is_err() {
-        return Err(damage(&field));
     }
     let length = base64_simd::STANDARD.decode_inplace(&mut field).map_or(0, |decoded| decoded.len());
     field.truncate(length);

@@ -5,65 +5,11 @@ use std::ops::Range;
 
 use smallvec::{SmallVec, smallvec};
 
-use super::document::{Attribute, Content, Document, NO_PREFIX, NO_URI, Name, NodeId, Str, XML_PREFIX, XML_URI};
+use super::canonical::{Canonical, Overflow, Sink};
+use super::document::{
+    Attribute, Content, Document, Element, NO_PREFIX, NO_URI, Name, NodeId, Str, XML_PREFIX, XML_URI,
+};
 use super::escape::{attribute_escape, escape_into, text_escape};
-
-/// A canonicalisation algorithm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Algorithm {
-    /// Exclusive ([xml-exc-c14n]) or inclusive 1.0 ([xml-c14n]).
-    pub exclusive: bool,
-    /// Whether comments are part of it.
-    pub comments: bool,
-}
-
-/// What is to be canonicalised, and how.
-#[derive(Debug, Clone, Copy)]
-pub struct Canonical<'a> {
-    /// The document.
-    pub document: &'a Document,
-    /// The element (or the document itself) whose canonical form is wanted.
-    pub apex: NodeId,
-    /// The algorithm.
-    pub algorithm: Algorithm,
-    /// Prefixes of InclusiveNamespaces, `#default` among them; exclusive only.
-    pub prefix_list: &'a [&'a str],
-    /// A subtree that is left out: the enveloped signature.
-    pub without: Option<NodeId>,
-    /// Leaves out text that is white space alone. No algorithm does: it shows what a pretty-printer has done.
-    pub without_blank_text: bool,
-}
-
-/// Where canonical bytes go.
-pub trait Sink {
-    /// Takes the next bytes, or says that there are too many.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Overflow>;
-}
-
-impl Sink for Vec<u8> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Overflow> {
-        self.extend_from_slice(bytes);
-        Ok(())
-    }
-}
-
-/// The canonical form is longer than the sink takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the canonical form is longer than allowed")]
-pub struct Overflow;
-
-impl<'a> Canonical<'a> {
-    /// Exclusive canonicalisation without comments, of one subtree.
-    pub fn exclusive(document: &'a Document, apex: NodeId) -> Self {
-        let algorithm = Algorithm { exclusive: true, comments: false };
-        Self { document, apex, algorithm, prefix_list: &[], without: None, without_blank_text: false }
-    }
-
-    /// Writes the canonical form.
-    pub fn write(&self, sink: &mut impl Sink) -> Result<(), Overflow> {
-        Writer::new(self, sink).run()
-    }
-}
 
 /// The attributes of an element that does not have them in canonical order.
 type Sorted = SmallVec<[Attribute; 8]>;
@@ -71,11 +17,13 @@ type Sorted = SmallVec<[Attribute; 8]>;
 struct Frame {
     end: NodeId,
     name: Str,
+    /// Where its end tag stands in the source as in canonical form, or 0.
+    end_tag: u32,
     /// How many namespaces were rendered before this element.
     rendered: usize,
 }
 
-struct Writer<'a, S> {
+pub(super) struct Writer<'a, S> {
     what: &'a Canonical<'a>,
     document: &'a Document,
     sink: &'a mut S,
@@ -92,7 +40,7 @@ struct Writer<'a, S> {
 }
 
 impl<'a, S: Sink> Writer<'a, S> {
-    fn new(what: &'a Canonical<'a>, sink: &'a mut S) -> Self {
+    pub(super) fn new(what: &'a Canonical<'a>, sink: &'a mut S) -> Self {
         let document = what.document;
         let mut rendered = smallvec![None; document.tree.strings.len()];
         if let Some(default) = rendered.first_mut() {
@@ -103,7 +51,7 @@ impl<'a, S: Sink> Writer<'a, S> {
         Self { what, document, sink, rendered, undo: SmallVec::new(), frames: SmallVec::new(), listed, run: 0..0 }
     }
 
-    fn run(mut self) -> Result<(), Overflow> {
+    pub(super) fn run(mut self) -> Result<(), Overflow> {
         let end = self.document.node(self.what.apex).map_or(self.what.apex, |node| node.end);
         let mut at = self.what.apex;
         let mut seen_root = false;
@@ -117,9 +65,9 @@ impl<'a, S: Sink> Writer<'a, S> {
             let outside = self.frames.is_empty() && self.what.apex == NodeId::DOCUMENT;
             match &node.content {
                 Content::Document => {}
-                Content::Element { name, .. } => {
+                Content::Element(element) => {
                     seen_root = true;
-                    self.open(at, name, node.end)?;
+                    self.open(at, element, node.end)?;
                 }
                 Content::Text(text) => self.text(*text)?,
                 Content::Comment(_) if !self.what.algorithm.comments => {}
@@ -198,13 +146,24 @@ impl<'a, S: Sink> Writer<'a, S> {
     }
 
     /// Writes the end tags of all elements that end before this node.
+    #[inline]
     fn close_until(&mut self, at: NodeId) -> Result<(), Overflow> {
-        while self.frames.last().is_some_and(|frame| frame.end <= at)
-            && let Some(frame) = self.frames.pop()
-        {
-            self.literal(b"</")?;
-            self.literal(self.document.str(frame.name).as_bytes())?;
-            self.literal(b">")?;
+        while self.frames.last().is_some_and(|frame| frame.end <= at) {
+            self.close()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the end tag of the innermost element.
+    fn close(&mut self) -> Result<(), Overflow> {
+        if let Some(frame) = self.frames.pop() {
+            if frame.end_tag > 0 {
+                self.piece(Str { start: frame.end_tag, len: frame.name.len + 3, ..frame.name })?;
+            } else {
+                self.literal(b"</")?;
+                self.literal(self.document.str(frame.name).as_bytes())?;
+                self.literal(b">")?;
+            }
             while self.undo.len() > frame.rendered {
                 if let Some((prefix, before)) = self.undo.pop()
                     && let Some(slot) = self.rendered.get_mut(prefix as usize)
@@ -216,11 +175,11 @@ impl<'a, S: Sink> Writer<'a, S> {
         Ok(())
     }
 
-    fn open(&mut self, at: NodeId, name: &Name, end: NodeId) -> Result<(), Overflow> {
-        let document = self.document;
+    fn open(&mut self, at: NodeId, element: &Element, end: NodeId) -> Result<(), Overflow> {
         let apex = at == self.what.apex || self.frames.is_empty();
         let rendered = self.undo.len();
-        let attributes = document.attributes(at);
+        let name = &element.name;
+        let attributes = self.document.attribute_slice(&element.attributes);
         let mut sorted = Sorted::new();
         if self.what.algorithm.exclusive {
             self.visibly_used(name, attributes);
@@ -232,12 +191,16 @@ impl<'a, S: Sink> Writer<'a, S> {
             self.declared(at, |_| true);
         }
         // `<` and the name stand one after the other in the source
-        let tag = Str { start: name.written.start - 1, len: name.written.len + 1, ..name.written };
-        self.piece(tag)?;
-        self.write_namespaces(rendered)?;
-        self.write_attributes(attributes, &mut sorted)?;
-        self.literal(b">")?;
-        self.frames.push(Frame { end, name: name.written, rendered });
+        let start = name.written.start - 1;
+        if element.canonical_to > 0 && self.undo.len() == rendered && sorted.is_empty() {
+            self.piece(Str { start, len: element.canonical_to - start, ..name.written })?;
+        } else {
+            self.piece(Str { start, len: name.written.len + 1, ..name.written })?;
+            self.write_namespaces(rendered)?;
+            self.write_attributes(attributes, &mut sorted)?;
+            self.literal(b">")?;
+        }
+        self.frames.push(Frame { end, name: name.written, end_tag: element.end_tag, rendered });
         Ok(())
     }
 
@@ -294,7 +257,7 @@ impl<'a, S: Sink> Writer<'a, S> {
 
     fn declarations(&self, at: NodeId) -> &'a [super::document::Declaration] {
         match self.document.node(at).map(|node| &node.content) {
-            Some(Content::Element { declarations, .. }) => self.document.declaration_slice(declarations),
+            Some(Content::Element(element)) => self.document.declaration_slice(&element.declarations),
             _ => &[],
         }
     }

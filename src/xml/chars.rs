@@ -10,12 +10,25 @@ pub(super) fn is_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// Offset of the first character that XML 1.0 does not have.
-pub(super) fn first_bad_char(text: &str) -> Option<usize> {
-    // Two branch-free sweeps over the bytes find nothing in nearly every document; only then is it looked at by character.
-    let control = text.bytes().fold(false, |found, byte| found | (byte < 0x20 && !is_space(byte)));
-    let suspect = control || memchr::memchr(0xef, text.as_bytes()).is_some();
-    if suspect { text.char_indices().find(|(_, c)| !is_char(*c)).map(|(at, _)| at) } else { None }
+/// What is to be known of all characters of a document.
+pub(super) struct Survey {
+    /// Offset of the first one that XML 1.0 does not have.
+    pub(super) bad: Option<usize>,
+    /// Whether there is a carriage return.
+    pub(super) returns: bool,
+}
+
+/// Looks at every character.
+pub(super) fn survey(text: &str) -> Survey {
+    // One sweep over the bytes without a branch finds nothing in nearly every document; only then is it looked at by character.
+    let (mut suspect, mut returns) = (0, 0);
+    for byte in text.bytes() {
+        suspect |=
+            u8::from((byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r')) | u8::from(byte == 0xef);
+        returns |= u8::from(byte == b'\r');
+    }
+    let by_character = || text.char_indices().find(|(_, c)| !is_char(*c)).map(|(at, _)| at);
+    Survey { bad: if suspect == 0 { None } else { by_character() }, returns: returns != 0 }
 }
 
 fn is_name_start(c: char) -> bool {
@@ -65,16 +78,24 @@ fn ascii_ncname(text: &[u8]) -> Option<usize> {
     Some(text.iter().position(|byte| in_name(*byte) == InName::No).unwrap_or(text.len()))
 }
 
-/// A name of ASCII characters with one prefix at most, as nearly every one is: its length, and where its local part begins.
-/// None where `text` does not begin with one. What follows it is not judged, and may belong to a name that is not ASCII.
-pub(super) fn ascii_name(text: &[u8]) -> Option<(usize, usize)> {
+/// A name of ASCII characters with one prefix at most, as nearly every one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AsciiName {
+    pub(super) len: usize,
+    /// Where its local part begins.
+    pub(super) local_at: usize,
+}
+
+/// The name that `text` begins with; none where it begins with no such one. What follows it is not judged, and may belong to a
+/// name that is not ASCII.
+pub(super) fn ascii_name(text: &[u8]) -> Option<AsciiName> {
     let first = ascii_ncname(text)?;
     if text.get(first) != Some(&b':') {
-        return Some((first, 0));
+        return Some(AsciiName { len: first, local_at: 0 });
     }
     let local_at = first + 1;
     let len = local_at + ascii_ncname(text.get(local_at..)?)?;
-    (text.get(len) != Some(&b':')).then_some((len, local_at))
+    (text.get(len) != Some(&b':')).then_some(AsciiName { len, local_at })
 }
 
 /// Whether this is a name without a colon.
@@ -91,7 +112,7 @@ pub(crate) fn is_ncname(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ascii_name, first_bad_char, is_ncname};
+    use super::{AsciiName, ascii_name, is_ncname, survey};
 
     #[test]
     fn names_are_those_of_the_recommendation() {
@@ -105,10 +126,11 @@ mod tests {
 
     #[test]
     fn names_of_ascii_are_cut_off_what_follows() {
-        assert_eq!(ascii_name(b"saml:Issuer Format"), Some((11, 5)));
-        assert_eq!(ascii_name(b"a1=\"\""), Some((2, 0)));
+        let known = |len, local_at| Some(AsciiName { len, local_at });
+        assert_eq!(ascii_name(b"saml:Issuer Format"), known(11, 5));
+        assert_eq!(ascii_name(b"a1=\"\""), known(2, 0));
         // the tail is for the caller to look at
-        assert_eq!(ascii_name("aé".as_bytes()), Some((1, 0)));
+        assert_eq!(ascii_name("aé".as_bytes()), known(1, 0));
         for bad in ["", " a", "1a", ":a", "a:", "a: b", "a:1", "a:b:c", "é"] {
             assert_eq!(ascii_name(bad.as_bytes()), None, "{bad}");
         }
@@ -116,9 +138,11 @@ mod tests {
 
     #[test]
     fn characters_that_xml_lacks_are_found() {
-        assert_eq!(first_bad_char("a\tb\r\n\u{fffd}\u{feff}"), None);
-        assert_eq!(first_bad_char("ab\u{1}"), Some(2));
-        assert_eq!(first_bad_char("é\u{fffe}"), Some(2));
-        assert_eq!(first_bad_char("\u{ffff}"), Some(0));
+        let bad = |text| survey(text).bad;
+        assert_eq!(bad("a\tb\r\n\u{fffd}\u{feff}"), None);
+        assert_eq!(bad("ab\u{1}"), Some(2));
+        assert_eq!(bad("é\u{fffe}"), Some(2));
+        assert_eq!(bad("\u{ffff}"), Some(0));
+        assert!(survey("é\r").returns && !survey("a\t\n").returns);
     }
 }

@@ -1,12 +1,12 @@
 //! The tree: an arena of nodes in document order, so that a subtree is a run of it.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::interner::Interner;
 use super::position::Marks;
+use super::spare;
 use crate::verdict::Position;
 
 /// A node of one [`Document`]. Numbers grow in document order.
@@ -72,10 +72,24 @@ pub(super) struct Node {
 #[derive(Debug, Clone)]
 pub(super) enum Content {
     Document,
-    Element { name: Name, attributes: Range<u32>, declarations: Range<u32> },
+    Element(Element),
     Text(Str),
     Comment(Str),
     Instruction { target: Str, data: Str },
+}
+
+/// What is known of an element beside its place.
+#[derive(Debug, Clone)]
+pub(super) struct Element {
+    pub(super) name: Name,
+    /// Its own, among all attributes.
+    pub(super) attributes: Range<u32>,
+    /// Its own, among all declarations.
+    pub(super) declarations: Range<u32>,
+    /// Where the start tag ends that stands in the source just as in canonical form but for namespaces; 0 of any other.
+    pub(super) canonical_to: u32,
+    /// Where the end tag begins that has no more than it needs; 0 of any other.
+    pub(super) end_tag: u32,
 }
 
 /// What a node is.
@@ -114,21 +128,10 @@ pub(super) struct Tree {
     pub(super) strings: Interner,
 }
 
-/// Bytes of a buffer that is kept for the next tree.
-const SPARE: usize = 64 * 1024;
-
-thread_local! {
-    /// The buffers of the last tree of this thread, empty: memory that was just used is still in the caches.
-    static LAST: Cell<(Vec<Node>, Vec<Attribute>)> = const { Cell::new((Vec::new(), Vec::new())) };
-}
-
 impl Tree {
     /// The tree of a document of about so many tags: the document itself, and nothing in it so far.
     pub(super) fn of_about(tags: usize) -> Self {
-        // a thread that is ending keeps nothing
-        let (mut nodes, mut attributes) = LAST.try_with(Cell::take).unwrap_or_default();
-        nodes.reserve(tags * 2);
-        attributes.reserve(tags);
+        let (mut nodes, attributes) = spare::nodes(tags);
         nodes.push(Node { parent: NodeId::DOCUMENT, end: NodeId(1), at: 0, content: Content::Document });
         let strings = Interner::with(&["", "xml", XML_NAMESPACE]);
         Self { made: String::new(), nodes, attributes, declarations: Vec::with_capacity(32), strings }
@@ -137,13 +140,13 @@ impl Tree {
 
 impl Drop for Tree {
     fn drop(&mut self) {
-        let (mut nodes, mut attributes) = (std::mem::take(&mut self.nodes), std::mem::take(&mut self.attributes));
-        if nodes.capacity() * size_of::<Node>() > SPARE || attributes.capacity() * size_of::<Attribute>() > SPARE {
-            return;
-        }
-        nodes.clear();
-        attributes.clear();
-        let _ = LAST.try_with(|last| last.set((nodes, attributes)));
+        spare::keep_nodes(std::mem::take(&mut self.nodes), std::mem::take(&mut self.attributes));
+    }
+}
+
+impl Drop for Document {
+    fn drop(&mut self) {
+        spare::keep_buffer(std::mem::take(&mut self.source).into_bytes());
     }
 }
 
@@ -191,7 +194,7 @@ impl Document {
     /// What a node is.
     pub fn kind(&self, id: NodeId) -> NodeKind {
         match self.node(id).map(|node| &node.content) {
-            Some(Content::Element { .. }) => NodeKind::Element,
+            Some(Content::Element(_)) => NodeKind::Element,
             Some(Content::Text(_)) => NodeKind::Text,
             Some(Content::Comment(_)) => NodeKind::Comment,
             Some(Content::Instruction { .. }) => NodeKind::Instruction,
@@ -249,7 +252,7 @@ impl Document {
 
     fn name(&self, id: NodeId) -> Option<&Name> {
         match &self.node(id)?.content {
-            Content::Element { name, .. } => Some(name),
+            Content::Element(element) => Some(&element.name),
             _ => None,
         }
     }
@@ -270,13 +273,14 @@ impl Document {
     }
 
     pub(super) fn local(&self, name: &Name) -> &str {
-        self.str(name.written).get(name.local_at as usize..).unwrap_or_default()
+        let Str { start, len, .. } = name.written;
+        self.source.get((start + name.local_at) as usize..(start + len) as usize).unwrap_or_default()
     }
 
     /// The attributes of an element, without namespace declarations, as written.
     pub fn attributes(&self, id: NodeId) -> &[Attribute] {
         match self.node(id).map(|node| &node.content) {
-            Some(Content::Element { attributes, .. }) => self.attribute_slice(attributes),
+            Some(Content::Element(element)) => self.attribute_slice(&element.attributes),
             _ => &[],
         }
     }

@@ -3,15 +3,18 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::chars::{ascii_name, is_ncname, is_space};
-use super::document::{Attribute, Content, Declaration, NO_PREFIX, NO_URI, Name, Str, XML_NAMESPACE, XMLNS_NAMESPACE};
+use super::chars::{AsciiName, is_ncname, is_space};
+use super::document::{
+    Attribute, Content, Declaration, Element, NO_PREFIX, NO_URI, Name, Str, XML_NAMESPACE, XMLNS_NAMESPACE,
+};
 use super::error::XmlProblem;
 use super::parse::{Located, Open, Parser, bounded, offset};
 use super::references::push_attribute_value;
 use super::tag::{RawAttribute, RawAttributes};
 
 impl<'t> Parser<'t> {
-    pub(super) fn start(&mut self, content: &'t str, at: usize, empty: bool) -> Located<()> {
+    /// A start tag, or that of an empty element: its content, and its name if that is a plain one.
+    pub(super) fn start(&mut self, content: &'t str, known: Option<AsciiName>, at: usize, empty: bool) -> Located<()> {
         self.flush();
         if self.open.is_empty() && self.seen_root {
             return Err((XmlProblem::OutsideRoot("a second element"), at).into());
@@ -21,27 +24,29 @@ impl<'t> Parser<'t> {
         self.bound_by(self.elements, self.limits.elements, "elements", at)?;
         self.bound_by(self.open.len() + 1, self.limits.depth, "nested elements", at)?;
 
-        let known = ascii_name(content.as_bytes());
-        let known_to = known.map_or(0, |(len, _)| len);
+        let known_to = known.map_or(0, |name| name.len);
         let more = content.as_bytes().get(known_to..).unwrap_or_default();
         let name_len = known_to + more.iter().take_while(|byte| !is_space(**byte)).count();
-        let local_at = known.filter(|_| name_len == known_to).map(|(_, local_at)| local_at);
+        let local_at = known.filter(|_| name_len == known_to).map(|name| name.local_at);
         let (name, rest) = content.split_at_checked(name_len).unwrap_or((content, ""));
         let first_attribute = offset(self.tree.attributes.len());
         let first_declaration = offset(self.tree.declarations.len());
-        if !rest.is_empty() {
-            self.attributes(rest, at + 1 + name_len)?;
-        }
-        let name_of_element = self.named(name, local_at, at + 1)?;
-        let name_of_element = self.meant(name_of_element, at + 1)?;
+        // an empty element has two tags there
+        let canonical = (rest.is_empty() || self.attributes(rest, at + 1 + name_len)?) && !empty;
+        let canonical_to = if canonical { offset(at + content.len() + 2) } else { 0 };
+        let local_at = self.local_at(name, local_at, at + 1)?;
+        let (prefix, uri) = self.meaning(name, local_at, at + 1)?;
+        let name_of_element = Name { prefix, uri, ..written(name, local_at, at + 1) };
         let declarations = first_declaration..offset(self.tree.declarations.len());
         let node = self.push(
             at,
-            Content::Element {
+            Content::Element(Element {
                 name: name_of_element,
                 attributes: first_attribute..offset(self.tree.attributes.len()),
                 declarations: declarations.clone(),
-            },
+                canonical_to,
+                end_tag: 0,
+            }),
         );
         if empty {
             self.unbind(&declarations);
@@ -51,39 +56,64 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
+    /// Where the end tag of the open element ends, if just that stands here.
+    #[inline]
+    pub(super) fn bare_end(&self, at: usize) -> Option<usize> {
+        let tag = self.source.as_bytes().get(at..)?.strip_prefix(b"</")?;
+        let name = self.open.last()?.name;
+        (tag.strip_prefix(name.as_bytes())?.first() == Some(&b'>')).then_some(at + name.len() + "</>".len())
+    }
+
+    /// The end tag of the open element, with no more in it than is needed.
+    pub(super) fn end_bare(&mut self, at: usize) {
+        self.flush();
+        if let Some(open) = self.open.pop() {
+            self.close(&open, offset(at));
+        }
+    }
+
+    /// Any other end tag.
     pub(super) fn end(&mut self, content: &'t str, at: usize) -> Located<()> {
         self.flush();
         let Some(open) = self.open.pop() else {
             return Err((XmlProblem::OutsideRoot("an end tag"), at).into());
         };
-        // hardly anybody writes white space behind the name
-        if open.name != content {
-            let name = content.trim_end_matches([' ', '\t', '\n', '\r']);
-            if open.name != name {
-                return Err((XmlProblem::EndTag { expected: open.name.to_owned(), got: bounded(name) }, at).into());
-            }
+        let name = content.trim_end_matches([' ', '\t', '\n', '\r']);
+        if open.name != name {
+            return Err((XmlProblem::EndTag { expected: open.name.to_owned(), got: bounded(name) }, at).into());
         }
-        let end = self.next_id();
-        if let Some(node) = self.tree.nodes.get_mut(open.node.index()) {
-            node.end = end;
-            if let Content::Element { declarations, .. } = &node.content {
-                let declarations = declarations.clone();
-                self.unbind(&declarations);
-            }
-        }
+        self.close(&open, 0);
         Ok(())
     }
 
-    /// What follows the name in a tag. Names have a meaning only when all declarations of the tag are known.
-    fn attributes(&mut self, rest: &'t str, rest_at: usize) -> Located<()> {
+    /// The element has ended, by an end tag that stands there as in canonical form, or by another.
+    fn close(&mut self, open: &Open<'t>, canonical_tag: u32) {
+        let end = self.next_id();
+        if let Some(node) = self.tree.nodes.get_mut(open.node.index()) {
+            node.end = end;
+            if let Content::Element(element) = &mut node.content {
+                element.end_tag = canonical_tag;
+                let declarations = element.declarations.clone();
+                self.unbind(&declarations);
+            }
+        }
+    }
+
+    /// What follows the name in a tag, and whether it stands there as in canonical form. Names have a meaning only when all
+    /// declarations of the tag are known.
+    fn attributes(&mut self, rest: &'t str, rest_at: usize) -> Located<bool> {
         let (first, first_declaration) = (self.tree.attributes.len(), self.tree.declarations.len());
         let mut raw = RawAttributes::new(rest);
+        let (mut canonical, mut through) = (true, 0);
         while let Some(attribute) = raw.next().map_err(|(problem, at)| (problem, rest_at + at))? {
             let at = rest_at + attribute.at;
+            through = attribute.value_at + attribute.value.len() + 1;
             if let Some(prefix) = attribute.declares() {
+                // where it is written depends on who uses it
+                canonical = false;
                 self.declare(&attribute, prefix, first_declaration, at)?;
             } else {
-                self.attribute(&attribute, rest_at)?;
+                canonical &= self.attribute(&attribute, rest_at)? && attribute.bare;
                 let count = self.tree.attributes.len() - first;
                 self.bound_by(count, self.limits.attributes, "attributes in one element", at)?;
             }
@@ -92,21 +122,25 @@ impl<'t> Parser<'t> {
             let Some(Attribute { name, at, .. }) = self.tree.attributes.get(index).copied() else { break };
             // without a prefix it is in no namespace
             if name.local_at > 0 {
-                let meant = self.meant(name, at as usize)?;
+                let text = self.source.get(at as usize..(at + name.written.len) as usize).unwrap_or_default();
+                let (prefix, uri) = self.meaning(text, name.local_at, at as usize)?;
                 if let Some(attribute) = self.tree.attributes.get_mut(index) {
-                    attribute.name = meant;
+                    (attribute.name.prefix, attribute.name.uri) = (prefix, uri);
                 }
             }
         }
-        self.each_once(first)
+        Ok(self.each_once(first)? && canonical && through == rest.len())
     }
 
-    /// No two attributes of an element have one expanded name ([Namespaces 6.3]).
-    fn each_once(&self, first: usize) -> Located<()> {
+    /// No two attributes of an element have one expanded name ([Namespaces 6.3]). Says whether they stand in canonical order.
+    fn each_once(&self, first: usize) -> Located<bool> {
         const COMPARED: usize = 8;
         let all = self.tree.attributes.get(first..).unwrap_or_default();
-        if all.len() < 2 {
-            return Ok(());
+        let order =
+            |attribute: &Attribute| (self.tree.strings.text(attribute.name.uri), self.local_of(&attribute.name));
+        // of two that are one, neither is the lesser
+        if all.array_windows().all(|[a, b]| order(a) < order(b)) {
+            return Ok(true);
         }
         let expanded = |attribute: &Attribute| (attribute.name.uri, self.local_of(&attribute.name));
         let twin = if all.len() <= COMPARED {
@@ -122,7 +156,7 @@ impl<'t> Parser<'t> {
             let twins = sorted.array_windows().filter(|[a, b]| expanded(a) == expanded(b));
             twins.map(|[_, twin]| *twin).min_by_key(|twin| twin.at)
         };
-        let Some(twin) = twin else { return Ok(()) };
+        let Some(twin) = twin else { return Ok(false) };
         let (start, len) = (twin.name.written.start as usize, twin.name.written.len as usize);
         let written = self.source.get(start..start + len).unwrap_or_default();
         Err((XmlProblem::DuplicateAttribute(bounded(written)), twin.at as usize).into())
@@ -161,9 +195,11 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn attribute(&mut self, raw: &RawAttribute<'t>, rest_at: usize) -> Located<()> {
+    /// Takes an attribute in, and says whether its value stands there in canonical form.
+    fn attribute(&mut self, raw: &RawAttribute<'t>, rest_at: usize) -> Located<bool> {
         let at = rest_at + raw.at;
-        let name = self.named(raw.name, raw.local_at, at)?;
+        let local_at = self.local_at(raw.name, raw.local_at, at)?;
+        let name = written(raw.name, local_at, at);
         let value = self.value(raw, at, rest_at + raw.value_at)?;
         if raw.name.get(name.local_at as usize..) == Some("PrefixList") {
             // each prefix is work for each element that is canonicalised ([xml-exc-c14n 2.1])
@@ -173,7 +209,7 @@ impl<'t> Parser<'t> {
             self.bound_by(count, self.limits.prefix_list, "prefixes in a PrefixList", at)?;
         }
         self.tree.attributes.push(Attribute { name, value, at: offset(at) });
-        Ok(())
+        Ok(value.plain && !value.made)
     }
 
     fn local_of(&self, name: &Name) -> &'t str {
@@ -193,36 +229,29 @@ impl<'t> Parser<'t> {
         Ok(self.made_since(start, plain))
     }
 
-    /// A name in no namespace so far, whose local part begins at `local_at` where it is known to be one.
-    fn named(&self, written: &str, local_at: Option<usize>, at: usize) -> Located<Name> {
-        self.bound_by(written.len(), self.limits.name_bytes, "bytes of a name", at)?;
-        let local_at = match local_at {
-            Some(local_at) => local_at,
-            None => {
-                let (prefix, local) = written.split_once(':').unwrap_or(("", written));
-                let local_at = written.len() - local.len();
-                if !is_ncname(local) || (local_at > 0 && !is_ncname(prefix)) {
-                    return Err((XmlProblem::Name(bounded(written)), at).into());
-                }
-                local_at
-            }
-        };
-        let text = Str { start: offset(at), len: offset(written.len()), made: false, plain: true };
-        Ok(Name { written: text, local_at: offset(local_at), prefix: NO_PREFIX, uri: NO_URI })
+    /// Where the local part of a name begins, if this is a name; it may be known to be one.
+    fn local_at(&self, name: &str, known: Option<usize>, at: usize) -> Located<u32> {
+        self.bound_by(name.len(), self.limits.name_bytes, "bytes of a name", at)?;
+        if let Some(local_at) = known {
+            return Ok(offset(local_at));
+        }
+        let (prefix, local) = name.split_once(':').unwrap_or(("", name));
+        let local_at = name.len() - local.len();
+        if !is_ncname(local) || (local_at > 0 && !is_ncname(prefix)) {
+            return Err((XmlProblem::Name(bounded(name)), at).into());
+        }
+        Ok(offset(local_at))
     }
 
-    /// What the name of an element means here, or that of an attribute with a prefix.
-    fn meant(&mut self, name: Name, at: usize) -> Located<Name> {
-        let (prefix, uri) = if let Some(colon) = name.local_at.checked_sub(1) {
-            let start = name.written.start as usize;
-            let prefix = self.source.get(start..start + colon as usize).unwrap_or_default();
-            let number = self.prefix_number(prefix);
-            let bound = number.and_then(|number| Some((number, self.bound.get(number as usize).copied().flatten()?)));
-            bound.ok_or_else(|| (XmlProblem::Prefix(bounded(prefix)), at))?
-        } else {
-            (NO_PREFIX, self.bound.first().copied().flatten().unwrap_or(NO_URI))
+    /// The prefix and the URI of a name of an element here, or of that of an attribute with a prefix.
+    fn meaning(&mut self, name: &'t str, local_at: u32, at: usize) -> Located<(u32, u32)> {
+        let Some(colon) = local_at.checked_sub(1) else {
+            return Ok((NO_PREFIX, self.bound.first().copied().flatten().unwrap_or(NO_URI)));
         };
-        Ok(Name { prefix, uri, ..name })
+        let prefix = name.get(..colon as usize).unwrap_or_default();
+        let number = self.prefix_number(prefix);
+        let bound = number.and_then(|number| Some((number, self.bound.get(number as usize).copied().flatten()?)));
+        bound.ok_or_else(|| (XmlProblem::Prefix(bounded(prefix)), at).into())
     }
 
     /// The number of a prefix. Most names have the prefix of the name before them.
@@ -235,6 +264,12 @@ impl<'t> Parser<'t> {
         self.recent_prefix = (prefix, number);
         Some(number)
     }
+}
+
+/// A name in no namespace so far.
+fn written(name: &str, local_at: u32, at: usize) -> Name {
+    let text = Str { start: offset(at), len: offset(name.len()), made: false, plain: true };
+    Name { written: text, local_at, prefix: NO_PREFIX, uri: NO_URI }
 }
 
 /// What the namespaces recommendation forbids, and relative URIs, on which canonicalisers differ ([xml-c14n 1.3]).

@@ -1,6 +1,6 @@
 //! How canonical forms escape text and the values of attributes ([xml-c14n 2.3]).
 
-use super::c14n::{Overflow, Sink};
+use super::canonical::{Overflow, Sink};
 
 /// In text nodes.
 pub(super) fn text_escape(byte: u8) -> Option<&'static str> {

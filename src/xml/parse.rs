@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::chars::{first_bad_char, is_ncname, is_space};
+use super::chars::{is_ncname, is_space, survey};
 use super::document::{Content, Document, NO_PREFIX, NO_URI, Node, NodeId, Str, Tree, XML_URI};
 use super::error::{XmlError, XmlProblem};
 use super::position::position;
@@ -118,7 +118,7 @@ impl<'t> Parser<'t> {
             open: SmallVec::new(),
             recent_prefix: ("", NO_PREFIX),
             pending: Pending::None,
-            returns: memchr::memchr(b'\r', source.as_bytes()).is_some(),
+            returns: false,
             elements: 0,
             comments: 0,
             seen_root: false,
@@ -126,18 +126,27 @@ impl<'t> Parser<'t> {
     }
 
     fn run(mut self) -> Located<Tree> {
-        if let Some(at) = first_bad_char(self.source) {
+        let survey = survey(self.source);
+        self.returns = survey.returns;
+        if let Some(at) = survey.bad {
             let found = self.source.get(at..).and_then(|rest| rest.chars().next()).map_or(0, u32::from);
             return Err((XmlProblem::Character(found), at).into());
         }
         let mut at = 0;
-        while let Some((token, end)) = token(self.source, at)? {
+        loop {
+            // the end of most elements is just what it must be
+            if let Some(end) = self.bare_end(at) {
+                self.end_bare(at);
+                at = end;
+                continue;
+            }
+            let Some((token, end)) = token(self.source, at)? else { break };
             match token {
                 Token::Text(text, greater) => self.text(text, at, greater)?,
                 Token::Reference(name) => self.reference(name, at)?,
                 Token::Cdata(text) => self.cdata(text, at)?,
-                Token::Start(tag) => self.start(tag, at, false)?,
-                Token::Empty(tag) => self.start(tag, at, true)?,
+                Token::Start(tag, name) => self.start(tag, name, at, false)?,
+                Token::Empty(tag, name) => self.start(tag, name, at, true)?,
                 Token::End(tag) => self.end(tag, at)?,
                 Token::Comment(text) => self.comment(text, at)?,
                 Token::Instruction(content) => self.instruction(content, at)?,

@@ -16,6 +16,8 @@ pub(super) struct RawAttribute<'t> {
     pub(super) value_at: usize,
     /// Whether it stands between double quotes, and so holds none.
     pub(super) in_double_quotes: bool,
+    /// Whether one space stands before it, nothing around its `=`, and its value between double quotes.
+    pub(super) bare: bool,
 }
 
 impl<'t> RawAttribute<'t> {
@@ -64,10 +66,10 @@ impl<'t> RawAttributes<'t> {
         }
         let at = self.at;
         let known = ascii_name(self.rest());
-        self.at += known.map_or(0, |(len, _)| len);
+        self.at += known.map_or(0, |name| name.len);
         let known_to = self.at;
         self.skip(|byte| !is_space(byte) && byte != b'=');
-        let local_at = known.filter(|_| self.at == known_to).map(|(_, local_at)| local_at);
+        let local_at = known.filter(|_| self.at == known_to).map(|name| name.local_at);
         let name = self.text.get(at..self.at).unwrap_or_default();
         self.skip(is_space);
         if self.rest().first() != Some(&b'=') {
@@ -89,7 +91,10 @@ impl<'t> RawAttributes<'t> {
         }
         let value = self.text.get(value_at..self.at).unwrap_or_default();
         self.at += 1;
-        Ok(Some(RawAttribute { name, local_at, value, at, value_at, in_double_quotes: quote == b'"' }))
+        let in_double_quotes = quote == b'"';
+        let one_space = at == before + 1 && self.text.as_bytes().get(before) == Some(&b' ');
+        let bare = one_space && value_at == at + name.len() + 2 && in_double_quotes;
+        Ok(Some(RawAttribute { name, local_at, value, at, value_at, in_double_quotes, bare }))
     }
 }
 

@@ -5,6 +5,7 @@
 
 use quick_xml::parser::{CommentParser, ElementParser, Parser, PiParser};
 
+use super::chars::{AsciiName, ascii_name};
 use super::error::XmlProblem;
 use super::parse::Located;
 use super::tag::excerpt;
@@ -21,10 +22,10 @@ pub(super) enum Token<'t> {
     Comment(&'t str),
     /// An instruction, or the XML declaration, from its target on.
     Instruction(&'t str),
-    /// A start tag from its name on.
-    Start(&'t str),
-    /// The tag of an empty element from its name on.
-    Empty(&'t str),
+    /// A start tag from its name on, and that name where it is a plain one.
+    Start(&'t str, Option<AsciiName>),
+    /// The tag of an empty element from its name on, and that name where it is a plain one.
+    Empty(&'t str, Option<AsciiName>),
     /// An end tag from its name on.
     End(&'t str),
 }
@@ -66,9 +67,16 @@ pub(super) fn token(source: &str, at: usize) -> Located<Option<(Token<'_>, usize
         }
         [b'<', b'!', ..] => return Err((other_declaration(rest), at).into()),
         [b'<', tag @ ..] => {
-            let length = ElementParser::default().feed(tag);
+            let name = ascii_name(tag);
+            // most tags have no attributes: nothing in them can hide their end
+            let alone = name.map(|name| name.len).filter(|len| tag.get(*len) == Some(&b'>'));
+            let length = alone.or_else(|| ElementParser::default().feed(tag));
             let (content, end) = between(1, length, 1).ok_or_else(|| unended("a tag"))?;
-            (content.strip_suffix('/').map_or(Token::Start(content), Token::Empty), end)
+            let token = match content.strip_suffix('/') {
+                None => Token::Start(content, name),
+                Some(content) => Token::Empty(content, name),
+            };
+            (token, end)
         }
         [b'&', reference @ ..] => {
             let length = memchr::memchr3(b';', b'&', b'<', reference).filter(|end| reference.get(*end) == Some(&b';'));
