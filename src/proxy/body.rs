@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::budget::{Budget, Room};
 use super::keeping::Keeper;
+use super::turn::let_by;
 use crate::observe::Unjudged;
 
 /// Bytes that are read of a body that nobody wants.
@@ -202,20 +203,6 @@ pub(super) async fn relayed(mut body: Incoming, time: Duration) -> Result<Body, 
         let_by().await;
     }
     Ok(of_request(Relay { read, ..Relay::new(body, time) }))
-}
-
-/// Lets others by, once: those who are ready, and the connection that hands on the body. The runtime's own way would wake this task once
-/// more than the connection does, when it has long gone on.
-async fn let_by() {
-    let mut woken = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut woken, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// The body of a request, on its way to the upstream.

@@ -30,6 +30,7 @@ mod target;
 mod terms;
 mod tls;
 mod tunnel;
+mod turn;
 mod uploads;
 mod users;
 

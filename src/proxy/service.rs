@@ -22,6 +22,7 @@ use super::judging::{Decision, Inspector, Judging};
 use super::route::{Host, Way, route};
 use super::terms::{InForce, Terms};
 use super::tunnel::Tunnels;
+use super::turn::let_by;
 use super::uploads::Uploads;
 use super::{Bounds, Mode, ServerCertificate, Settings, answer, headers, target};
 use crate::capture::Capture;
@@ -313,6 +314,7 @@ impl Proxy {
         headers::prepare_request(&mut parts.headers, host.field);
         let Held { terms, in_flight, span } = held;
         let upstream = span.ask(&mut parts, &terms.settings.upstream.host, terms.settings.upstream.port);
+        let_by().await;
         let asked_at = Instant::now();
         let answered = terms.forward.send(parts, host.authority, body).await;
         // a client that broke off says nothing about the upstream
@@ -322,6 +324,7 @@ impl Proxy {
         }
         match answered {
             Ok((response, room)) => {
+                let_by().await;
                 upstream.answered(response.status().as_u16());
                 let (mut parts, body) = response.into_parts();
                 headers::strip_hop_by_hop(&mut parts.headers);
