@@ -415,3 +415,40 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_tag_is_canonical_however_it_is_written() {
+    let canonical = |source: &str| {
+        let document = parse(source.as_bytes().to_vec(), &Limits::default()).unwrap();
+        let mut written = Vec::new();
+        Canonical::exclusive(&document, document.root()).write(&mut written).unwrap();
+        String::from_utf8(written).unwrap()
+    };
+    let sound = r#"<a b="1" c=">"><p:d xmlns:p="urn:p" e="2" p:e="3">x</p:d><f></f></a>"#;
+    for (soundly, otherwise) in [
+        ("", ""),
+        (" c", "  c"),
+        (" c", "\n\tc"),
+        ("\"1\"", "'1'"),
+        ("\"1\"", "\"&#49;\""),
+        ("b=", "b ="),
+        ("b=", "b= "),
+        (r#"b="1" c=">""#, r#"c=">" b="1""#),
+        (r#"e="2" p:e="3""#, r#"p:e="3" e="2""#),
+        (r#">""#, r#"&gt;""#),
+        (r#"">x"#, "\" >x"),
+        ("<f>", "<f >"),
+        ("</f>", "</f\n>"),
+        ("<f></f>", "<f/>"),
+        ("<f></f>", "<f />"),
+        ("</a>", "</a >"),
+        ("<f>", r#"<f xmlns:q="urn:q">"#),
+        ("<f>", "<!-- c --><f>"),
+        ("x</p:d>", "x<!-- c --></p:d>"),
+        ("x</p:d>", "&#x78;</p:d>"),
+    ] {
+        let source = sound.replacen(soundly, otherwise, 1);
+        assert!(soundly.is_empty() || source != sound, "{otherwise}");
+        assert_eq!(canonical(&source), sound, "{source}");
+    }
+}
