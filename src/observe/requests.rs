@@ -97,6 +97,13 @@ impl Requests {
 #[derive(Debug)]
 pub struct InFlight(Option<IntGauge>);
 
+impl InFlight {
+    /// How many requests of its listener are being answered, this one among them.
+    pub fn beside(&self) -> i64 {
+        self.0.as_ref().map_or(0, IntGauge::get)
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.iter().for_each(IntGauge::dec);

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 /// How long work is done in one go: five judgements or so. Letting others by has its price: the next judgement finds its code and its data
 /// in no cache, and whoever is asked less often has to be woken more often. In half the time judging costs some tenth more, in several
-/// times as much no less.
+/// times as much hardly less.
 const ONE_GO: Duration = Duration::from_micros(400);
 /// Work that waits, for each core. Whoever has more waits, too: where messages come faster than they can be judged, those who post
 /// them are slowed down, and nobody else.

@@ -22,7 +22,7 @@ use super::judging::{Decision, Inspector, Judging};
 use super::route::{Host, Way, route};
 use super::terms::{InForce, Terms};
 use super::tunnel::Tunnels;
-use super::turn::let_by;
+use super::turn::{let_by, many};
 use super::uploads::Uploads;
 use super::{Bounds, Mode, ServerCertificate, Settings, answer, headers, target};
 use crate::capture::Capture;
@@ -60,6 +60,8 @@ pub struct Proxy {
     judging: Arc<Judging>,
     answers: Arc<Answers>,
     budget: Budget,
+    /// From so many requests in flight on, they let each other by.
+    many: i64,
     metrics: Arc<Metrics>,
 }
 
@@ -93,6 +95,7 @@ impl Proxy {
             crowd: Crowd::new(bounds.connections),
             tunnels: Tunnels::new(bounds.tunnels),
             uploads: Uploads::new(bounds.uploads),
+            many: many(),
             bounds,
             metrics,
         })
@@ -313,8 +316,11 @@ impl Proxy {
     ) -> Response<Body> {
         headers::prepare_request(&mut parts.headers, host.field);
         let Held { terms, in_flight, span } = held;
+        let many = in_flight.beside() >= self.many;
+        if many {
+            let_by().await;
+        }
         let upstream = span.ask(&mut parts, &terms.settings.upstream.host, terms.settings.upstream.port);
-        let_by().await;
         let asked_at = Instant::now();
         let answered = terms.forward.send(parts, host.authority, body).await;
         // a client that broke off says nothing about the upstream
@@ -324,7 +330,6 @@ impl Proxy {
         }
         match answered {
             Ok((response, room)) => {
-                let_by().await;
                 upstream.answered(response.status().as_u16());
                 let (mut parts, body) = response.into_parts();
                 headers::strip_hop_by_hop(&mut parts.headers);
@@ -342,7 +347,12 @@ impl Proxy {
                     tracing::warn!(request_id = id, error, "the upstream did not end its answer");
                     drop((in_flight, room, span));
                 });
-                Response::from_parts(parts, relay.boxed_unsync())
+                let response = Response::from_parts(parts, relay.boxed_unsync());
+                // whoever goes away meanwhile drops an answer that knows what is to be told of it
+                if many {
+                    let_by().await;
+                }
+                response
             }
             Err(Failure { reason, error }) => {
                 let id = request_id.to_str().unwrap_or_default();

@@ -2,11 +2,21 @@
 
 use std::task::Poll;
 
-/// Lets others by, once: those who are ready, and the connection that this task is part of. The runtime's own way would wake this task
-/// once more than the connection does, when it has long gone on.
+/// Requests in flight, for each core, of which a few are likely to be at hand together.
+const MANY: usize = 4;
+
+/// From how many requests in flight on they let each other by. Where there are fewer, a worker may be idle, and would be woken for
+/// nothing.
+pub(super) fn many() -> i64 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    i64::try_from(MANY.saturating_mul(cores)).unwrap_or(i64::MAX)
+}
+
+/// Lets others by, once: those who are ready, and the connection that this task is part of, if it is. The runtime's own way would wake
+/// this task once more than the connection does, when it has long gone on.
 ///
 /// Whoever has read something lets the others read, too, before it is sent on. What many have to send then goes out in one row, and the
-/// other side is woken once for it, not once for each: that is a tenth of what a request costs.
+/// other side is woken once for several of them.
 pub(super) async fn let_by() {
     let mut woken = false;
     std::future::poll_fn(|cx| {

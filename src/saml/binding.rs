@@ -68,7 +68,10 @@ impl Form {
         let Some(name) = self.decoded(name) else { return };
         match name.as_ref() {
             b"SAMLResponse" if self.saml_response.is_some() => self.problems.push(FormProblem::SecondResponse),
-            b"SAMLResponse" => self.saml_response = Some(self.decoded(value).map(Cow::into_owned).unwrap_or_default()),
+            b"SAMLResponse" => {
+                let decoded = self.decoded_into(value, xml::buffer);
+                self.saml_response = Some(decoded.map(Cow::into_owned).unwrap_or_default());
+            }
             b"RelayState" if self.relay_state.is_none() => {
                 self.relay_state = self.decoded(value).map(Cow::into_owned);
             }
@@ -87,7 +90,12 @@ impl Form {
 
     /// Percent escapes and plus signs decoded; a bad escape is remembered and gives nothing.
     fn decoded<'b>(&mut self, text: &'b [u8]) -> Option<Cow<'b, [u8]>> {
-        match percent_decode(text) {
+        self.decoded_into(text, Vec::with_capacity)
+    }
+
+    /// The same, into such a buffer.
+    fn decoded_into<'b>(&mut self, text: &'b [u8], buffer: fn(usize) -> Vec<u8>) -> Option<Cow<'b, [u8]>> {
+        match percent_decode_into(text, buffer) {
             Ok(decoded) => Some(decoded),
             Err(at) => {
                 let shown = text.get(at..text.len().min(at + 3)).unwrap_or_default();
@@ -107,8 +115,13 @@ fn is_lookalike(name: &[u8]) -> bool {
 
 /// Decodes; an error is the offset of an escape that is none.
 pub(super) fn percent_decode(text: &[u8]) -> Result<Cow<'_, [u8]>, usize> {
+    percent_decode_into(text, Vec::with_capacity)
+}
+
+/// The same, into such a buffer.
+fn percent_decode_into(text: &[u8], buffer: fn(usize) -> Vec<u8>) -> Result<Cow<'_, [u8]>, usize> {
     let Some(first) = memchr::memchr2(b'%', b'+', text) else { return Ok(Cow::Borrowed(text)) };
-    let mut out = xml::buffer(text.len());
+    let mut out = buffer(text.len());
     let mut rest = text;
     let mut found = Some(first);
     while let Some(at) = found {

@@ -86,7 +86,8 @@ pub(super) struct Element {
     pub(super) attributes: Range<u32>,
     /// Its own, among all declarations.
     pub(super) declarations: Range<u32>,
-    /// Where the start tag ends that stands in the source just as in canonical form but for namespaces; 0 of any other.
+    /// Where the start tag ends that declares nothing and stands in the source as in canonical form, unless that has namespaces to
+    /// declare there; 0 of any other.
     pub(super) canonical_to: u32,
     /// Where the end tag begins that has no more than it needs; 0 of any other.
     pub(super) end_tag: u32,

@@ -31,7 +31,7 @@ impl<'t> Parser<'t> {
         let (name, rest) = content.split_at_checked(name_len).unwrap_or((content, ""));
         let first_attribute = offset(self.tree.attributes.len());
         let first_declaration = offset(self.tree.declarations.len());
-        // an empty element has two tags there
+        // the canonical form of an empty element has two tags
         let canonical = (rest.is_empty() || self.attributes(rest, at + 1 + name_len)?) && !empty;
         let canonical_to = if canonical { offset(at + content.len() + 2) } else { 0 };
         let local_at = self.local_at(name, local_at, at + 1)?;
@@ -136,6 +136,7 @@ impl<'t> Parser<'t> {
     fn each_once(&self, first: usize) -> Located<bool> {
         const COMPARED: usize = 8;
         let all = self.tree.attributes.get(first..).unwrap_or_default();
+        // as they are sorted in canonical form ([xml-c14n 2.3])
         let order =
             |attribute: &Attribute| (self.tree.strings.text(attribute.name.uri), self.local_of(&attribute.name));
         // of two that are one, neither is the lesser

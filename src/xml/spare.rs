@@ -31,7 +31,7 @@ pub(super) fn keep_nodes(mut nodes: Vec<Node>, mut attributes: Vec<Attribute>) {
     let _ = NODES.try_with(|last| last.set((nodes, attributes)));
 }
 
-/// An empty buffer for a document of so many bytes, whatever its encoding.
+/// An empty buffer for a message of so many bytes, that becomes a document when it is decoded.
 pub(crate) fn buffer(bytes: usize) -> Vec<u8> {
     let last = BUFFER.try_with(Cell::take).unwrap_or_default();
     if last.capacity() >= bytes { last } else { Vec::with_capacity(bytes) }
