@@ -109,7 +109,7 @@ async fn peak(clients: usize, posts: bool, mode: &str) -> f64 {
             (before, calm_since) = (now, std::time::Instant::now());
         }
     }
-    println!("{clients} clients, posting: {posts}, {mode}: {most:.0} MB at most, {} left at the end", crowd.len());
+    println!("{clients} clients, posting: {posts}, {mode}: {most:.1} MB at most, {} left at the end", crowd.len());
     most
 }
 
