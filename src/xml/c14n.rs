@@ -354,9 +354,7 @@ impl<'a, S: Sink> Writer<'a, S> {
     }
 }
 
-/// Attributes are sorted by namespace, then by local name ([xml-c14n 2.3]).
+/// The order of attributes in canonical form.
 fn canonical_order(document: &Document, a: &Attribute, b: &Attribute) -> Ordering {
-    let namespaces = || document.tree.strings.text(a.name.uri).cmp(document.tree.strings.text(b.name.uri));
-    let namespaces = if a.name.uri == b.name.uri { Ordering::Equal } else { namespaces() };
-    namespaces.then_with(|| document.local(&a.name).cmp(document.local(&b.name)))
+    a.canonical_order(b, &document.source, &document.tree.strings)
 }

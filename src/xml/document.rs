@@ -1,6 +1,7 @@
 //! The tree: an arena of nodes in document order, so that a subtree is a run of it.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -48,6 +49,24 @@ pub struct Attribute {
     pub(super) name: Name,
     pub(super) value: Str,
     pub(super) at: u32,
+}
+
+impl Name {
+    /// The name without its prefix.
+    pub(super) fn local_in<'s>(&self, source: &'s str) -> &'s str {
+        let Str { start, len, .. } = self.written;
+        source.get((start + self.local_at) as usize..(start + len) as usize).unwrap_or_default()
+    }
+}
+
+impl Attribute {
+    /// How attributes are sorted in canonical form: by namespace, then by local name ([xml-c14n 2.3]).
+    pub(super) fn canonical_order(&self, other: &Self, source: &str, strings: &Interner) -> Ordering {
+        let (one, another) = (&self.name, &other.name);
+        let namespaces = || strings.text(one.uri).cmp(strings.text(another.uri));
+        let namespaces = if one.uri == another.uri { Ordering::Equal } else { namespaces() };
+        namespaces.then_with(|| one.local_in(source).cmp(another.local_in(source)))
+    }
 }
 
 /// A namespace declaration, by interned prefix and URI.
@@ -274,8 +293,7 @@ impl Document {
     }
 
     pub(super) fn local(&self, name: &Name) -> &str {
-        let Str { start, len, .. } = name.written;
-        self.source.get((start + name.local_at) as usize..(start + len) as usize).unwrap_or_default()
+        name.local_in(&self.source)
     }
 
     /// The attributes of an element, without namespace declarations, as written.

@@ -136,14 +136,12 @@ impl<'t> Parser<'t> {
     fn each_once(&self, first: usize) -> Located<bool> {
         const COMPARED: usize = 8;
         let all = self.tree.attributes.get(first..).unwrap_or_default();
-        // as they are sorted in canonical form ([xml-c14n 2.3])
-        let order =
-            |attribute: &Attribute| (self.tree.strings.text(attribute.name.uri), self.local_of(&attribute.name));
-        // of two that are one, neither is the lesser
-        if all.array_windows().all(|[a, b]| order(a) < order(b)) {
+        // of two that are one, neither comes first
+        let in_order = |a: &Attribute, b: &Attribute| a.canonical_order(b, self.source, &self.tree.strings).is_lt();
+        if all.array_windows().all(|[a, b]| in_order(a, b)) {
             return Ok(true);
         }
-        let expanded = |attribute: &Attribute| (attribute.name.uri, self.local_of(&attribute.name));
+        let expanded = |attribute: &Attribute| (attribute.name.uri, attribute.name.local_in(self.source));
         let twin = if all.len() <= COMPARED {
             let is_twin = |(at, attribute): &(usize, &Attribute)| {
                 let name = expanded(attribute);
@@ -211,11 +209,6 @@ impl<'t> Parser<'t> {
         }
         self.tree.attributes.push(Attribute { name, value, at: offset(at) });
         Ok(value.plain && !value.made)
-    }
-
-    fn local_of(&self, name: &Name) -> &'t str {
-        let start = (name.written.start + name.local_at) as usize;
-        self.source.get(start..(name.written.start + name.written.len) as usize).unwrap_or_default()
     }
 
     fn value(&mut self, raw: &RawAttribute<'t>, at: usize, value_at: usize) -> Located<Str> {
