@@ -69,9 +69,9 @@ pub(super) async fn read(mut body: Incoming, limit: usize, budget: &Budget, time
         return Read::Over(Relay::new(body, time), Unjudged::Budget);
     };
     // copied as it comes: a body in chunks of one byte each would take many times its length as pieces. Memory that is asked for at
-    // once is only taken as it is filled; what grows by doubling may take twice what it holds
+    // once is only taken as it is filled, and not before anything comes; what grows by doubling may take twice what it holds
     let expected = declared.exact().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    let mut held = Held { bytes: Vec::with_capacity(expected), room };
+    let mut held = Held { bytes: Vec::new(), room };
     let deadline = Instant::now() + time;
     loop {
         let frame = match tokio::time::timeout_at(deadline, body.frame()).await {
@@ -85,6 +85,9 @@ pub(super) async fn read(mut body: Incoming, limit: usize, budget: &Budget, time
         let reason = if held.bytes.len().saturating_add(piece.len()) > limit {
             Unjudged::TooLarge
         } else if held.room.grow(piece.len()) {
+            if held.bytes.is_empty() {
+                held.bytes.reserve_exact(expected);
+            }
             held.bytes.extend_from_slice(&piece);
             continue;
         } else {

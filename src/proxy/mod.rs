@@ -11,6 +11,7 @@ mod connect;
 mod crowd;
 mod form;
 mod forward;
+mod frames;
 mod framing;
 mod gulps;
 mod headers;
@@ -33,6 +34,7 @@ mod tunnel;
 mod turn;
 mod uploads;
 mod users;
+mod watched;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -111,8 +113,10 @@ pub struct Bounds {
     pub connections: usize,
     /// Bytes of all bodies that are held at one time.
     pub buffered_bytes: usize,
-    /// HTTP/1.1 bodies of more than 16 kB that are read at one time; one of more than 64 kB, or of unknown length, counts for eight. The
-    /// others wait unread.
+    /// Bodies of at most 16 kB that are in the middle of being read at one time. The others wait unread.
+    pub small_uploads: usize,
+    /// Larger bodies that are read at one time; one of more than 64 kB, or of unknown length, counts for eight. The others
+    /// wait unread.
     pub uploads: usize,
     /// Bytes of all answers that are kept to be read at one time.
     pub copied_bytes: usize,
@@ -149,6 +153,8 @@ impl Default for Bounds {
             connections: 4096,
             // 10 of the largest bodies, or some 2,000 of the usual ones
             buffered_bytes: 20 * 1024 * 1024,
+            // a sign-in comes in with one round trip or two: more than 1,000 a second by slow clients
+            small_uploads: 128,
             // four of the largest: each takes its own bytes, and as much again until the system has them back
             uploads: 32,
             // 64 of the largest copies, or some 1,000 packed pages

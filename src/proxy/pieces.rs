@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -13,36 +13,65 @@ use tokio_rustls::server::TlsStream;
 /// step of that, so that a thousand uploads do not take 64 kB each.
 const PIECE: usize = 16 * 1024 - 1;
 
+/// Sees what is at hand, and says how many bytes of it are to be read.
+pub(super) type Take<'a> = &'a mut dyn FnMut(&[u8]) -> usize;
+
 /// A connection that is read in pieces.
 pub(super) trait Pieces {
     /// Reads what is at hand, and not more than [`PIECE`] bytes of it.
-    fn poll_piece(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>>;
+    fn poll_piece(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+        take: Take<'_>,
+    ) -> Poll<io::Result<()>>;
 }
 
 /// One record at a time: the library fills whatever buffer it is given, and so reads of a body with the head of its request.
 impl<S: AsyncRead + AsyncWrite + Unpin> Pieces for TlsStream<S> {
-    fn poll_piece(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let at_hand = ready!(self.as_mut().poll_fill_buf(cx))?;
-        let piece = at_hand.get(..buf.remaining().min(PIECE)).unwrap_or(at_hand);
-        buf.put_slice(piece);
-        let read = piece.len();
-        self.consume(read);
+    fn poll_piece(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+        take: Take<'_>,
+    ) -> Poll<io::Result<()>> {
+        at_hand(self, cx, buf, take)
+    }
+}
+
+/// Plain connections speak HTTP/1.1, of which all that is at hand is taken.
+impl Pieces for TcpStream {
+    fn poll_piece(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+        take: Take<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(copied(self, cx, buf))?;
+        take(buf.filled().get(before..).unwrap_or_default());
         Poll::Ready(Ok(()))
     }
 }
 
-impl Pieces for TcpStream {
-    fn poll_piece(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        copied(self, cx, buf)
-    }
+/// Reads of what a stream holds ready.
+pub(super) fn at_hand<S: AsyncBufRead>(
+    mut stream: Pin<&mut S>,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+    take: Take<'_>,
+) -> Poll<io::Result<()>> {
+    let at_hand = ready!(stream.as_mut().poll_fill_buf(cx))?;
+    let piece = at_hand.get(..buf.remaining().min(PIECE)).unwrap_or(at_hand);
+    let piece = piece.get(..take(piece)).unwrap_or(piece);
+    buf.put_slice(piece);
+    let read = piece.len();
+    stream.consume(read);
+    Poll::Ready(Ok(()))
 }
 
 /// Reads a piece of whatever fills the buffer that it is given.
-pub(super) fn copied<S: AsyncRead>(
-    stream: Pin<&mut S>,
-    cx: &mut Context<'_>,
-    buf: &mut ReadBuf<'_>,
-) -> Poll<io::Result<()>> {
+fn copied<S: AsyncRead>(stream: Pin<&mut S>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
     if buf.remaining() <= PIECE {
         return stream.poll_read(cx, buf);
     }

@@ -15,11 +15,11 @@ use tokio::sync::watch;
 
 use super::Bounds;
 use super::crowd::{Member, Present};
-use super::framing::{TwoLengths, Watched};
 use super::gulps::Gulps;
 use super::pieces::Pieces;
 use super::seldom::Seldom;
 use super::service::Proxy;
+use super::watched::{TwoLengths, Watched};
 use crate::observe::Listener;
 
 /// Streams of one HTTP/2 connection at one time: a browser needs few, and each may hold a body.

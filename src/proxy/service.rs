@@ -94,7 +94,7 @@ impl Proxy {
             terms: InForce::new(Terms::new(settings, inspector)?),
             crowd: Crowd::new(bounds.connections),
             tunnels: Tunnels::new(bounds.tunnels),
-            uploads: Uploads::new(bounds.uploads),
+            uploads: Uploads::new(bounds.small_uploads, bounds.uploads),
             many: many(),
             bounds,
             metrics,

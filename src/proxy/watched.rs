@@ -1,0 +1,253 @@
+//! Watches the bytes of a connection, for what the HTTP library does not do: it drops one of two lengths that a request states unseen, and
+//! it reads of every body before anybody asks.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::frames::Frames;
+use super::framing::Scanner;
+use super::pieces::Pieces;
+use super::uploads::{Needs, Turns};
+
+/// Whether a request with two lengths came in on a connection.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TwoLengths(Arc<AtomicBool>);
+
+impl TwoLengths {
+    pub(super) fn seen(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// A connection whose bodies come in by turns.
+pub(super) struct Watched<S> {
+    inner: S,
+    spoken: Spoken,
+    turns: Turns,
+    /// Whoever waits for a turn.
+    reader: Option<Waker>,
+}
+
+/// What is watched.
+enum Spoken {
+    Http1(Scanner, TwoLengths),
+    /// It has one length alone.
+    Http2(Frames),
+}
+
+impl Spoken {
+    fn needs(&self) -> Needs {
+        match self {
+            Self::Http1(scanner, _) => scanner.needs(),
+            Self::Http2(frames) => frames.needs(),
+        }
+    }
+
+    /// Sees what is at hand, and says how many bytes of it are to be read.
+    fn read(&mut self, bytes: &[u8]) -> usize {
+        match self {
+            Self::Http1(scanner, found) => {
+                if scanner.feed(bytes) {
+                    found.0.store(true, Ordering::Release);
+                }
+                bytes.len()
+            }
+            Self::Http2(frames) => frames.read(bytes),
+        }
+    }
+}
+
+impl<S> Watched<S> {
+    /// Watches a connection; two lengths are found in HTTP/1.1 alone.
+    pub(super) fn new(inner: S, is_http1: bool, found: TwoLengths, turns: Turns) -> Self {
+        let spoken = match is_http1 {
+            true => Spoken::Http1(Scanner::default(), found),
+            false => Spoken::Http2(Frames::new()),
+        };
+        Self { inner, spoken, turns, reader: None }
+    }
+
+    /// Sees what goes out. Where no body goes on any more, whoever waits for its turn need not.
+    fn written<'b>(&mut self, pieces: impl Iterator<Item = &'b [u8]>, mut bytes: usize) {
+        let Spoken::Http2(frames) = &mut self.spoken else { return };
+        for piece in pieces {
+            let piece = piece.get(..bytes).unwrap_or(piece);
+            bytes -= piece.len();
+            frames.written(piece);
+        }
+        if frames.needs() == Needs::Nothing {
+            self.turns.end();
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
+        }
+    }
+}
+
+impl<S: Pieces + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Self { inner, spoken, turns, reader } = &mut *self;
+        // what is not read waits in the buffers of the system; what is read takes several of ours, whoever it is for
+        if turns.poll_turn(spoken.needs(), cx).is_pending() {
+            *reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        *reader = None;
+        let before = buf.filled().len();
+        if Pin::new(inner).poll_piece(cx, buf, &mut |bytes| spoken.read(bytes))?.is_pending() {
+            ready!(turns.poll_cut_off(cx));
+            tracing::debug!("a body came too slowly while others waited");
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        turns.came(buf.filled().len() - before);
+        if spoken.needs() == Needs::Nothing {
+            turns.end();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, buf))?;
+        self.written(std::iter::once(buf), written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs))?;
+        self.written(bufs.iter().map(|buf| &**buf), written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, duplex};
+
+    use super::super::pieces::{Take, at_hand};
+    use super::super::uploads::{LARGE, SMALL, Uploads};
+    use super::*;
+
+    type Near = BufReader<DuplexStream>;
+
+    impl Pieces for Near {
+        fn poll_piece(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+            take: Take<'_>,
+        ) -> Poll<io::Result<()>> {
+            at_hand(self, cx, buf, take)
+        }
+    }
+
+    /// Whether so many bytes can be read of it.
+    async fn gives(watched: &mut Watched<Near>, mut bytes: usize) -> bool {
+        let mut room = [0; 4096];
+        while bytes > 0 {
+            let most = bytes.min(room.len());
+            let read = watched.read(room.get_mut(..most).unwrap());
+            let Ok(read) = tokio::time::timeout(Duration::from_millis(20), read).await else { return false };
+            bytes -= read.unwrap();
+        }
+        true
+    }
+
+    #[tokio::test]
+    async fn large_bodies_come_in_by_turns_and_nothing_else_waits() {
+        let uploads = Uploads::new(1, 0);
+        let connect = || {
+            let (far, near) = duplex(256 * 1024);
+            (far, Watched::new(BufReader::new(near), true, TwoLengths::default(), uploads.enter()))
+        };
+        let small_bytes = usize::try_from(SMALL).unwrap();
+        let head = |length: u64| format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
+        let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let (mut one, mut first) = connect();
+        let (mut other, mut second) = connect();
+        one.write_all(head(SMALL + 1).as_bytes()).await.unwrap();
+        one.write_all(&[b'a'; 100]).await.unwrap();
+        assert!(gives(&mut first, head(SMALL + 1).len()).await && gives(&mut first, 100).await);
+        // heads and small bodies go on
+        let small = [head(SMALL).as_bytes(), &vec![b'a'; small_bytes], head(LARGE + 1).as_bytes()].concat();
+        other.write_all(&small).await.unwrap();
+        assert!(gives(&mut second, small.len()).await);
+        other.write_all(&[b'a'; 100]).await.unwrap();
+        assert!(!gives(&mut second, 1).await);
+        // the end of the one is the turn of the other, and nobody has to read further for it
+        one.write_all(&vec![b'a'; small_bytes - 99]).await.unwrap();
+        assert!(gives(&mut first, small_bytes - 99).await);
+        assert!(gives(&mut second, 100).await);
+        // a body of unknown length may be the largest
+        one.write_all(chunked.as_bytes()).await.unwrap();
+        assert!(gives(&mut first, chunked.len()).await);
+        one.write_all(b"1\r\na\r\n0\r\n\r\n").await.unwrap();
+        assert!(!gives(&mut first, 1).await);
+        drop(second);
+        assert!(gives(&mut first, 11).await);
+    }
+
+    #[tokio::test]
+    async fn bodies_of_http2_come_in_by_turns_too() {
+        let uploads = Uploads::new(1, 0);
+        let connect = || {
+            let (far, near) = duplex(256 * 1024);
+            (far, Watched::new(BufReader::new(near), false, TwoLengths::default(), uploads.enter()))
+        };
+        let data = |length: u16| {
+            let [high, low] = length.to_be_bytes();
+            [&[0, high, low, 0, 0, 0, 0, 0, 1], vec![0; length.into()].as_slice()].concat()
+        };
+        let begun = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [0, 0, 0, 1, 4, 0, 0, 0, 1].as_slice()].concat();
+        let begun = [begun, data(100)].concat();
+        let (mut one, mut first) = connect();
+        let (mut other, mut second) = connect();
+        one.write_all(&begun).await.unwrap();
+        other.write_all(&begun).await.unwrap();
+        assert!(gives(&mut first, begun.len()).await);
+        // up to the body, and no further
+        assert!(gives(&mut second, begun.len() - 100).await && !gives(&mut second, 1).await);
+        // the one turns out to be large, and waits for nobody
+        let more = data(65_535);
+        one.write_all(&more).await.unwrap();
+        assert!(gives(&mut first, more.len()).await && gives(&mut second, 100).await);
+        other.write_all(&more).await.unwrap();
+        assert!(gives(&mut second, 9).await && !gives(&mut second, 1).await);
+        // told to stop, over two writes in pieces: the turn is that of the other
+        let reset = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        let (start, end) = reset.split_at(5);
+        first.write_all(start).await.unwrap();
+        let (middle, rest) = end.split_at(2);
+        let pieces = [middle, rest].map(io::IoSlice::new);
+        assert_eq!(first.write_vectored(&pieces).await.unwrap(), end.len());
+        assert!(gives(&mut second, 65_535).await);
+        // and what is left of the one is nobody's business
+        one.write_all(&more).await.unwrap();
+        assert!(gives(&mut first, more.len()).await);
+    }
+}
