@@ -9,6 +9,9 @@ const PREFACE: usize = 24;
 /// Bodies of one connection that are followed, more than it may have.
 const MOST: usize = 256;
 
+/// Bytes that each further body counts for before anything of it came: its request takes several times that, and there may be a hundred.
+const FOR_ONE: u64 = 4096;
+
 /// Kinds of frames ([RFC 9113 6]).
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -34,17 +37,19 @@ impl Frames {
 
     /// What it takes to read on.
     pub(super) fn needs(&self) -> Needs {
-        match self.bodies.iter().map(|(_, came)| *came).sum() {
+        let Some(others) = self.bodies.len().checked_sub(1) else { return Needs::Nothing };
+        let came: u64 = self.bodies.iter().map(|(_, came)| *came).sum();
+        match came.saturating_add(others as u64 * FOR_ONE) {
             _ if self.lost => Needs::Large(FOR_HUGE),
-            0 => Needs::Nothing,
             // one that fills the largest frame and goes on is no sign-in
-            1..SMALL => Needs::Small,
+            0..SMALL => Needs::Small,
             SMALL..=LARGE => Needs::Large(1),
             _ => Needs::Large(FOR_HUGE),
         }
     }
 
-    /// Sees what comes in. Says how many bytes may be read before more is needed than now: up to the bytes of a body.
+    /// Sees what comes in. Says how many bytes may be read before more is needed than now: up to the headers or
+    /// the bytes of a body.
     pub(super) fn read(&mut self, bytes: &[u8]) -> usize {
         let (mut left, now) = (bytes, self.needs());
         while !left.is_empty() || self.read.is_through() {
@@ -235,6 +240,7 @@ mod tests {
             (large - 100, Needs::Large(1)),
             (large - 99, Needs::Large(FOR_HUGE)),
         ] {
+            let length = length - usize::try_from(FOR_ONE).unwrap();
             assert_eq!(after(&[frame(HEADERS, 4, 3, 9), frame(DATA, 0, 3, length)]), needs, "{length}");
         }
     }
@@ -242,21 +248,35 @@ mod tests {
     #[test]
     fn a_request_without_a_body_and_bytes_of_no_request_need_nothing() {
         assert_eq!(needs(&[frame(HEADERS, END_STREAM | 4, 1, 50)]), Needs::Nothing);
-        assert_eq!(needs(&[frame(HEADERS, 4, 1, 50)]), Needs::Nothing);
         assert_eq!(needs(&[frame(DATA, 0, 1, 50)]), Needs::Nothing);
     }
 
     #[test]
-    fn reading_stops_where_a_body_begins_and_where_it_grows_large() {
-        let head = [PREFACED, &frame(HEADERS, 4, 1, 50), frame(DATA, 0, 1, 9000).get(..HEAD).unwrap()].concat();
+    fn a_request_with_a_body_to_come_takes_a_turn_and_many_of_them_more() {
+        let begun = |bodies: u32| (0..bodies).map(|at| frame(HEADERS, 4, 2 * at + 1, 50)).collect::<Vec<_>>();
+        for (bodies, expected) in [
+            (1, Needs::Small),
+            (4, Needs::Small),
+            (5, Needs::Large(1)),
+            (17, Needs::Large(1)),
+            (18, Needs::Large(FOR_HUGE)),
+        ] {
+            assert_eq!(needs(&begun(bodies)), expected, "{bodies}");
+        }
+    }
+
+    #[test]
+    fn reading_stops_before_the_headers_and_where_a_body_grows_large() {
+        let head = [PREFACED, frame(HEADERS, 4, 1, 50).get(..HEAD).unwrap()].concat();
         let mut frames = Frames::new();
-        let all = [head.clone(), vec![0; 9000], frame(DATA, 0, 1, 9000)].concat();
+        let all = [head.clone(), vec![0; 50], frame(DATA, 0, 1, 9000), frame(DATA, 0, 1, 9000)].concat();
         assert_eq!(frames.read(&all), head.len());
         assert_eq!(frames.needs(), Needs::Small);
         let rest = all.get(head.len()..).unwrap();
-        assert_eq!(frames.read(rest), 9000 + HEAD);
+        let to_the_second = 50 + HEAD + 9000 + HEAD;
+        assert_eq!(frames.read(rest), to_the_second);
         assert_eq!(frames.needs(), Needs::Large(1));
-        let rest = rest.get(9000 + HEAD..).unwrap();
+        let rest = rest.get(to_the_second..).unwrap();
         assert_eq!(frames.read(rest), rest.len());
     }
 
@@ -282,7 +302,15 @@ mod tests {
     fn more_bodies_than_there_may_be_are_not_followed() {
         let most = u32::try_from(MOST).unwrap();
         let begun: Vec<_> = (0..most).map(|at| frame(HEADERS, 4, 2 * at + 1, 5)).collect();
-        assert_eq!(needs(&begun), Needs::Nothing);
+        assert_eq!(needs(&begun), Needs::Large(FOR_HUGE));
+        let mut frames = Frames::new();
+        let all = [begun.concat(), frame(HEADERS, 4, 2 * most + 1, 5)].concat();
+        let all = [PREFACED, &all].concat();
+        let mut told = 0;
+        while told < all.len() {
+            told += frames.read(all.get(told..).unwrap());
+        }
+        assert!(frames.lost);
         assert_eq!(needs(&[begun, vec![frame(HEADERS, 4, 2 * most + 1, 5)]].concat()), Needs::Large(FOR_HUGE));
     }
 }

@@ -1,4 +1,5 @@
-//! Reads beneath TLS, the rest of a sign-in at once: the library asks for 4 kB, and each time is a call of the system.
+//! Reads beneath TLS, the rest of a sign-in at once: the library asks for 4 kB, and each time is a call of the system. And not more than
+//! that of a record that nobody may read yet: the library holds what it reads of one until it has all of it.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -9,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes that are asked for at once.
 const GULP: usize = 10 * 1024;
+/// Bytes of a record that are read at any time.
+const LITTLE: usize = 4096;
 
 /// A connection that is read in gulps where there is more at hand than was asked for. Not at first, nor after a silence: of most uploads
 /// that wait for their turns only the heads are here then. What the library has not asked for yet is kept until it does.
@@ -19,11 +22,30 @@ pub(super) struct Gulps<S> {
     taken: usize,
     /// Whether the last read gave all that was asked for.
     more: bool,
+    /// Bytes that were read since something came of them.
+    came: usize,
+    /// Whether more than a little may be read.
+    open: bool,
 }
 
 impl<S> Gulps<S> {
     pub(super) fn new(inner: S) -> Self {
-        Self { inner, rest: Vec::new(), taken: 0, more: false }
+        Self { inner, rest: Vec::new(), taken: 0, more: false, came: 0, open: true }
+    }
+
+    /// Whether more than a little was read of what nothing has come of.
+    pub(super) fn is_much(&self) -> bool {
+        self.came >= LITTLE
+    }
+
+    /// Says whether more than that may be read. Whoever says no asks again once it may: nobody is woken.
+    pub(super) fn open(&mut self, open: bool) {
+        self.open = open;
+    }
+
+    /// Something came of what was read.
+    pub(super) fn used(&mut self) {
+        self.came = 0;
     }
 
     /// Gives what is kept, and says whether there was anything.
@@ -48,8 +70,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gulps<S> {
         if buf.remaining() == 0 || self.give(buf) {
             return Poll::Ready(Ok(()));
         }
-        if !self.more || buf.remaining() >= GULP {
+        if self.is_much() && !self.open {
+            return Poll::Pending;
+        }
+        if !self.more || !self.open || buf.remaining() >= GULP {
+            let before = buf.filled().len();
             let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+            self.came = self.came.saturating_add(buf.filled().len() - before);
             self.more = buf.remaining() == 0;
             return read;
         }
@@ -58,6 +85,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gulps<S> {
         let read = Pin::new(&mut self.inner).poll_read(cx, &mut gulp);
         self.more = gulp.remaining() == 0;
         ready!(read)?;
+        self.came = self.came.saturating_add(gulp.filled().len());
         let (now, later) = gulp.filled().split_at_checked(buf.remaining()).unwrap_or((gulp.filled(), &[]));
         buf.put_slice(now);
         if !later.is_empty() {
@@ -117,6 +145,29 @@ mod tests {
             });
             assert!(silent.await);
         }
+    }
+
+    #[tokio::test]
+    async fn no_more_than_a_little_is_read_before_it_may_be() {
+        let (mut near, far) = tokio::io::duplex(3 * GULP);
+        let mut gulps = Gulps::new(far);
+        near.write_all(&[1; 2 * GULP]).await.unwrap();
+        gulps.open(false);
+        assert_eq!(gulps.read(&mut [0; LITTLE - 1]).await.unwrap(), LITTLE - 1);
+        assert!(!gulps.is_much());
+        assert_eq!(gulps.read(&mut [0; 1]).await.unwrap(), 1);
+        assert!(gulps.is_much());
+        let waits = std::future::poll_fn(|cx| {
+            Poll::Ready(Pin::new(&mut gulps).poll_read(cx, &mut ReadBuf::new(&mut [0; 16])).is_pending())
+        });
+        assert!(waits.await);
+        gulps.open(true);
+        assert_eq!(gulps.read(&mut [0; 16]).await.unwrap(), 16);
+        gulps.open(false);
+        gulps.used();
+        // what is kept, and a little beyond
+        assert_eq!(gulps.read(&mut [0; 2 * GULP]).await.unwrap(), GULP - 16);
+        assert_eq!(gulps.read(&mut [0; LITTLE]).await.unwrap(), LITTLE);
     }
 
     #[tokio::test]

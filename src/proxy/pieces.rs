@@ -9,6 +9,8 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use super::gulps::Gulps;
+
 /// Bytes that are read at once. The HTTP library doubles its buffer for whoever fills it, up to the longest head: one byte less than a
 /// step of that, so that a thousand uploads do not take 64 kB each.
 const PIECE: usize = 16 * 1024 - 1;
@@ -25,17 +27,53 @@ pub(super) trait Pieces {
         buf: &mut ReadBuf<'_>,
         take: Take<'_>,
     ) -> Poll<io::Result<()>>;
+
+    /// Whether so much was read of a piece that is not whole that the rest waits until it is told to come.
+    fn is_much(&self) -> bool {
+        false
+    }
+
+    /// Says whether such a rest may come.
+    fn open(&mut self, _open: bool) {}
+
+    /// Gives back memory that the next piece will ask for anew. Nothing is lost.
+    fn rest(&mut self) {}
 }
 
 /// One record at a time: the library fills whatever buffer it is given, and so reads of a body with the head of its request.
-impl<S: AsyncRead + AsyncWrite + Unpin> Pieces for TlsStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Pieces for TlsStream<Gulps<S>> {
     fn poll_piece(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
         take: Take<'_>,
     ) -> Poll<io::Result<()>> {
-        at_hand(self, cx, buf, take)
+        ready!(at_hand(self.as_mut(), cx, buf, take))?;
+        self.get_mut().get_mut().0.used();
+        Poll::Ready(Ok(()))
+    }
+
+    fn is_much(&self) -> bool {
+        self.get_ref().0.is_much()
+    }
+
+    fn open(&mut self, open: bool) {
+        self.get_mut().0.open(open);
+    }
+
+    /// The library holds the room of the largest record that came until it is asked to read once more.
+    fn rest(&mut self) {
+        // nothing is there to be read, and so nothing is wrong with it
+        let _ = self.get_mut().1.read_tls(&mut Nothing);
+    }
+}
+
+/// Where nothing is to be read at this moment.
+struct Nothing;
+
+impl io::Read for Nothing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
     }
 }
 

@@ -59,10 +59,12 @@ pub(super) async fn secured<S>(
         // nothing was asked yet
         _ = stop.wait_for(|stop| *stop) => return,
     };
-    let Ok(Ok(stream)) = stream else {
+    let Ok(Ok(mut stream)) = stream else {
         tracing::debug!("a TLS handshake failed");
         return;
     };
+    // that was the handshake, long as it may have been
+    stream.get_mut().0.used();
     let http = match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => Http::Two,
         _ => Http::One,

@@ -186,11 +186,11 @@ impl Turns {
         }
     }
 
-    /// The bodies are through.
-    pub(super) fn end(&mut self) {
-        self.held = None;
+    /// Nothing more is to come. Says whether a turn ends by it.
+    pub(super) fn end(&mut self) -> bool {
         self.small.leave();
         self.large.leave();
+        self.held.take().is_some()
     }
 }
 

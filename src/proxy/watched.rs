@@ -62,7 +62,7 @@ impl Spoken {
     }
 }
 
-impl<S> Watched<S> {
+impl<S: Pieces> Watched<S> {
     /// Watches a connection; two lengths are found in HTTP/1.1 alone.
     pub(super) fn new(inner: S, is_http1: bool, found: TwoLengths, turns: Turns) -> Self {
         let spoken = match is_http1 {
@@ -80,7 +80,7 @@ impl<S> Watched<S> {
             bytes -= piece.len();
             frames.written(piece);
         }
-        if frames.needs() == Needs::Nothing {
+        if frames.needs() == Needs::Nothing && !self.inner.is_much() {
             self.turns.end();
             if let Some(reader) = self.reader.take() {
                 reader.wake();
@@ -92,27 +92,36 @@ impl<S> Watched<S> {
 impl<S: Pieces + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Self { inner, spoken, turns, reader } = &mut *self;
-        // what is not read waits in the buffers of the system; what is read takes several of ours, whoever it is for
-        if turns.poll_turn(spoken.needs(), cx).is_pending() {
-            *reader = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        *reader = None;
         let before = buf.filled().len();
-        if Pin::new(inner).poll_piece(cx, buf, &mut |bytes| spoken.read(bytes))?.is_pending() {
+        loop {
+            // a piece that is not whole is held for its length, whatever it will be
+            let needs = spoken.needs().max(if inner.is_much() { Needs::Small } else { Needs::Nothing });
+            // what is not read waits in the buffers of the system; what is read takes several of ours, whoever it is for
+            if turns.poll_turn(needs, cx).is_pending() {
+                *reader = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            *reader = None;
+            inner.open(needs != Needs::Nothing);
+            if Pin::new(&mut *inner).poll_piece(cx, buf, &mut |bytes| spoken.read(bytes))?.is_ready() {
+                break;
+            }
+            if needs == Needs::Nothing && inner.is_much() {
+                continue;
+            }
             ready!(turns.poll_cut_off(cx));
             tracing::debug!("a body came too slowly while others waited");
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         turns.came(buf.filled().len() - before);
-        if spoken.needs() == Needs::Nothing {
-            turns.end();
+        if spoken.needs() == Needs::Nothing && turns.end() {
+            inner.rest();
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: Pieces + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.inner).poll_write(cx, buf))?;
         self.written(std::iter::once(buf), written);
@@ -149,6 +158,8 @@ mod tests {
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, duplex};
 
+    use super::super::ServerCertificate;
+    use super::super::gulps::Gulps;
     use super::super::pieces::{Take, at_hand};
     use super::super::uploads::{LARGE, SMALL, Uploads};
     use super::*;
@@ -167,7 +178,7 @@ mod tests {
     }
 
     /// Whether so many bytes can be read of it.
-    async fn gives(watched: &mut Watched<Near>, mut bytes: usize) -> bool {
+    async fn gives<S: Pieces + Unpin>(watched: &mut Watched<S>, mut bytes: usize) -> bool {
         let mut room = [0; 4096];
         while bytes > 0 {
             let most = bytes.min(room.len());
@@ -223,19 +234,20 @@ mod tests {
             let [high, low] = length.to_be_bytes();
             [&[0, high, low, 0, 0, 0, 0, 0, 1], vec![0; length.into()].as_slice()].concat()
         };
-        let begun = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [0, 0, 0, 1, 4, 0, 0, 0, 1].as_slice()].concat();
+        let begun = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [0, 0, 1, 1, 4, 0, 0, 0, 1, 0].as_slice()].concat();
+        let unread = 1 + data(100).len();
         let begun = [begun, data(100)].concat();
         let (mut one, mut first) = connect();
         let (mut other, mut second) = connect();
         one.write_all(&begun).await.unwrap();
         other.write_all(&begun).await.unwrap();
         assert!(gives(&mut first, begun.len()).await);
-        // up to the body, and no further
-        assert!(gives(&mut second, begun.len() - 100).await && !gives(&mut second, 1).await);
+        // up to the headers, and no further
+        assert!(gives(&mut second, begun.len() - unread).await && !gives(&mut second, 1).await);
         // the one turns out to be large, and waits for nobody
         let more = data(65_535);
         one.write_all(&more).await.unwrap();
-        assert!(gives(&mut first, more.len()).await && gives(&mut second, 100).await);
+        assert!(gives(&mut first, more.len()).await && gives(&mut second, unread).await);
         other.write_all(&more).await.unwrap();
         assert!(gives(&mut second, 9).await && !gives(&mut second, 1).await);
         // told to stop, over two writes in pieces: the turn is that of the other
@@ -249,5 +261,47 @@ mod tests {
         // and what is left of the one is nobody's business
         one.write_all(&more).await.unwrap();
         assert!(gives(&mut first, more.len()).await);
+    }
+
+    #[tokio::test]
+    async fn a_record_that_is_not_whole_takes_a_turn() {
+        let uploads = Uploads::new(1, 0);
+        let made = rcgen::generate_simple_self_signed(["login.microsoftonline.com".to_owned()]).unwrap();
+        let key = made.signing_key.serialize_pem();
+        let ours = ServerCertificate::from_pem(made.cert.pem().as_bytes(), key.as_bytes()).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.unwrap().with_root_certificates(roots).with_no_client_auth();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let connect = async || {
+            let (far, near) = duplex(256 * 1024);
+            let name = "login.microsoftonline.com".try_into().unwrap();
+            let accepted = ours.acceptor();
+            let (far, near) = tokio::join!(connector.connect(name, far), accepted.accept(Gulps::new(near)));
+            (far.unwrap(), Watched::new(near.unwrap(), true, TwoLengths::default(), uploads.enter()))
+        };
+        let record = |far: &mut tokio_rustls::client::TlsStream<DuplexStream>| {
+            let mut sealed = Vec::new();
+            io::Write::write_all(&mut far.get_mut().1.writer(), &[b'a'; 16_000]).unwrap();
+            while far.get_mut().1.write_tls(&mut sealed).unwrap() > 0 {}
+            sealed
+        };
+        let (mut one, mut first) = connect().await;
+        let (mut other, mut second) = connect().await;
+        let [mine, theirs] = [&mut one, &mut other].map(record);
+        let (mine, rest) = mine.split_at(10_000);
+        one.get_mut().0.write_all(mine).await.unwrap();
+        assert!(!gives(&mut first, 1).await);
+        other.get_mut().0.write_all(&theirs).await.unwrap();
+        assert!(!gives(&mut second, 1).await);
+        // only its beginning was read
+        assert!(second.inner.is_much());
+        one.get_mut().0.write_all(rest).await.unwrap();
+        assert!(gives(&mut first, 16_000).await);
+        assert!(gives(&mut second, 16_000).await);
+        assert!(!first.inner.is_much() && !second.inner.is_much());
+        assert_eq!(uploads.enter().poll_turn(Needs::Small, &mut Context::from_waker(Waker::noop())), Poll::Ready(()));
     }
 }

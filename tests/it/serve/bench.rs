@@ -388,6 +388,15 @@ impl Bench {
         tls_to(self.reverse(), speak, &[root]).await.unwrap()
     }
 
+    /// The same by a client that offers much.
+    pub(super) async fn tls_at_length(&self, bytes: usize) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
+        let root = CertificateDer::from_pem_file(self.folder.path().join("proxy.pem")).unwrap();
+        let mut config = client(Speak::Http1, &[root]);
+        config.alpn_protocols.extend((0..bytes / 200).map(|_| vec![b'a'; 200]));
+        let stream = TcpStream::connect(self.reverse()).await.unwrap();
+        TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(HOST_NAME).unwrap(), stream).await.unwrap()
+    }
+
     pub(super) fn reverse(&self) -> std::net::SocketAddr {
         self.running.addresses().reverse.unwrap()
     }
@@ -432,6 +441,12 @@ pub(super) async fn tls_over(
     speak: Speak,
     trusted: &[CertificateDer<'static>],
 ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let config = Arc::new(client(speak, trusted));
+    TlsConnector::from(config).connect(ServerName::try_from(host).unwrap(), stream).await
+}
+
+/// A client that trusts these certificates.
+pub(super) fn client(speak: Speak, trusted: &[CertificateDer<'static>]) -> rustls::ClientConfig {
     let mut roots = rustls::RootCertStore::empty();
     trusted.iter().for_each(|root| roots.add(root.clone()).unwrap());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -444,7 +459,7 @@ pub(super) async fn tls_over(
         Speak::Http1 => vec![b"http/1.1".to_vec()],
         Speak::Http2 => vec![b"h2".to_vec()],
     };
-    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(host).unwrap(), stream).await
+    config
 }
 
 /// What a client speaks.

@@ -65,16 +65,19 @@ fn trusting(pem: &rcgen::Certificate, protocol: &[u8]) -> TlsConnector {
 }
 
 /// What one client does once it is connected.
-async fn visit<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, posts: usize, progress: &AtomicUsize) {
+async fn visit<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, visit: Visit, progress: &AtomicUsize) {
     progress.fetch_add(1, Ordering::AcqRel);
-    if posts > 0 {
+    if let Visit::Post(said) | Visit::Whole(said) | Visit::OneRecord(said) = visit {
         let head = format!(
-            "POST /login.srf HTTP/1.1\r\nHost: {HOST_NAME}\r\nContent-Type: {FORM}\r\nContent-Length: {posts}\r\n\r\n"
+            "POST /login.srf HTTP/1.1\r\nHost: {HOST_NAME}\r\nContent-Type: {FORM}\r\nContent-Length: {said}\r\n\r\n"
         );
         let piece = [b'a'; PIECE];
-        let mut written = stream.write_all(head.as_bytes()).await;
-        // all but the last byte
-        let mut left = posts - 1;
+        let (first, mut left) = match visit {
+            Visit::OneRecord(_) => (head + &"a".repeat(PIECE - 256), 0),
+            Visit::Whole(_) => (head, said),
+            _ => (head, said - 1),
+        };
+        let mut written = stream.write_all(first.as_bytes()).await;
         while left > 0 && written.is_ok() {
             let now = left.min(PIECE);
             written = stream.write_all(&piece[..now]).await;
@@ -130,8 +133,12 @@ impl hyper::body::Body for AllButTheLast {
 #[derive(Clone, Copy, Debug)]
 enum Visit {
     Silent,
-    /// Of so many bytes.
+    /// Of so many bytes, of which the last does not come.
     Post(usize),
+    /// Of so many bytes, all of them.
+    Whole(usize),
+    /// The head of a post of so many bytes, in one TLS record with the first of them; no more of them comes.
+    OneRecord(usize),
     /// So many posts at one time, over HTTP/2.
     Streams(usize),
 }
@@ -158,9 +165,8 @@ async fn peak(clients: usize, visiting: Visit, mode: &str) -> f64 {
             let Ok(stream) = connector.connect(name, stream).await else { return };
             drop(door);
             match visiting {
-                Visit::Silent => visit(stream, 0, &progress).await,
-                Visit::Post(bytes) => visit(stream, bytes, &progress).await,
                 Visit::Streams(posts) => visit_by_streams(stream, posts, &progress).await,
+                _ => visit(stream, visiting, &progress).await,
             }
         });
     }
@@ -189,6 +195,10 @@ async fn memory_stays_bounded_in_a_crowd() {
             (Visit::Post(PIECE), "observe"),
             (Visit::Post(LARGEST), "observe"),
             (Visit::Post(LARGEST), "enforce"),
+            (Visit::OneRecord(PIECE), "observe"),
+            (Visit::OneRecord(LARGEST), "observe"),
+            (Visit::Whole(8_000), "observe"),
+            (Visit::Whole(60_000), "enforce"),
             (Visit::Streams(0), "observe"),
             (Visit::Streams(1), "observe"),
             (Visit::Streams(8), "enforce"),

@@ -171,6 +171,27 @@ async fn who_begins_small_bodies_and_goes_on_with_none_keeps_nobody_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_greets_at_length_and_says_nothing_keeps_nobody_out() {
+    let bench = Bench::start("", accepting()).await;
+    let mut silent = Vec::new();
+    for _ in 0..Bounds::default().small_uploads {
+        silent.push(bench.tls_at_length(8_000).await);
+    }
+    // one whose request comes in one long record
+    let asked = Instant::now();
+    let body = format!("{POSTED}&x={}", "a".repeat(10_000));
+    let mut stream = bench.tls(Speak::Http1).await;
+    let request = head("/login.srf", &format!("Content-Length: {}\r\n", body.len())) + &body;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(status(&answer), Some("200"));
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    drop(silent);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_begins_bodies_over_http2_and_goes_on_with_none_keeps_nobody_out() {
     let bench = Bench::start("", accepting()).await;
     // POST, https, and the two fields as they are ([RFC 7541 6.1], [RFC 7541 6.2.2])
