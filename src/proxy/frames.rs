@@ -9,8 +9,8 @@ const PREFACE: usize = 24;
 /// Bodies of one connection that are followed, more than it may have.
 const MOST: usize = 256;
 
-/// Bytes that each further body counts for before anything of it came: its request takes several times that, and there may be a hundred.
-const FOR_ONE: u64 = 4096;
+/// Bytes that each further body counts for before anything of it came: its request takes as much, and there may be a hundred.
+const FOR_ONE: u64 = SMALL;
 
 /// Kinds of frames ([RFC 9113 6]).
 const DATA: u8 = 0;
@@ -231,7 +231,7 @@ mod tests {
         // padding and flags of other frames end nothing, nor does the end of another one
         assert_eq!(after(&[frame(DATA, 8, 1, 7), frame(SETTINGS, END_STREAM, 0, 0)]), Needs::Small);
         assert_eq!(after(&[frame(HEADERS, 4, 3, 9), frame(DATA, END_STREAM, 3, 7)]), Needs::Small);
-        // all of them together
+        // all of them together, of which another one counts for more than what came of it
         let small = usize::try_from(SMALL).unwrap();
         let large = usize::try_from(LARGE).unwrap();
         for (length, needs) in [
@@ -240,9 +240,10 @@ mod tests {
             (large - 100, Needs::Large(1)),
             (large - 99, Needs::Large(FOR_HUGE)),
         ] {
-            let length = length - usize::try_from(FOR_ONE).unwrap();
-            assert_eq!(after(&[frame(HEADERS, 4, 3, 9), frame(DATA, 0, 3, length)]), needs, "{length}");
+            assert_eq!(after(&[frame(DATA, 0, 1, length)]), needs, "{length}");
         }
+        assert_eq!(after(&[frame(HEADERS, 4, 3, 9)]), Needs::Large(1));
+        assert_eq!(after(&[frame(HEADERS, 4, 3, 9), frame(DATA, 0, 3, large - small)]), Needs::Large(FOR_HUGE));
     }
 
     #[test]
@@ -254,13 +255,9 @@ mod tests {
     #[test]
     fn a_request_with_a_body_to_come_takes_a_turn_and_many_of_them_more() {
         let begun = |bodies: u32| (0..bodies).map(|at| frame(HEADERS, 4, 2 * at + 1, 50)).collect::<Vec<_>>();
-        for (bodies, expected) in [
-            (1, Needs::Small),
-            (4, Needs::Small),
-            (5, Needs::Large(1)),
-            (17, Needs::Large(1)),
-            (18, Needs::Large(FOR_HUGE)),
-        ] {
+        for (bodies, expected) in
+            [(1, Needs::Small), (2, Needs::Large(1)), (5, Needs::Large(1)), (6, Needs::Large(FOR_HUGE))]
+        {
             assert_eq!(needs(&begun(bodies)), expected, "{bodies}");
         }
     }

@@ -34,25 +34,26 @@ enum Place {
 }
 
 impl Scanner {
-    /// Takes the next bytes; true once a request with two lengths came in.
-    pub(super) fn feed(&mut self, mut bytes: &[u8]) -> bool {
-        while !bytes.is_empty() {
+    /// Takes the next bytes, and says how many: not more than up to the end of a request, and one at least.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> usize {
+        let mut left = bytes;
+        while !left.is_empty() {
+            let within = !matches!(self.place, Place::Start);
             let taken = match self.place {
-                Place::Lost => return true,
-                Place::Body(left) | Place::Chunk(left) => {
-                    let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-                    let left = left.saturating_sub(taken as u64);
-                    self.place = match (self.place, left) {
+                Place::Lost => left.len(),
+                Place::Body(to_come) | Place::Chunk(to_come) => {
+                    let taken = usize::try_from(to_come).unwrap_or(usize::MAX).min(left.len());
+                    self.place = match (self.place, to_come.saturating_sub(taken as u64)) {
                         (Place::Chunk(_), 0) => Place::ChunkSize,
-                        (Place::Chunk(_), left) => Place::Chunk(left),
+                        (Place::Chunk(_), to_come) => Place::Chunk(to_come),
                         (_, 0) => Place::Start,
-                        (_, left) => Place::Body(left),
+                        (_, to_come) => Place::Body(to_come),
                     };
                     taken
                 }
                 _ => {
-                    let end = memchr::memchr(b'\n', bytes);
-                    let line = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
+                    let end = memchr::memchr(b'\n', left);
+                    let line = left.get(..end.unwrap_or(left.len())).unwrap_or_default();
                     self.line.extend(line.iter().take(LINE.saturating_sub(self.line.len())));
                     self.last = line.last().copied().unwrap_or(self.last);
                     if end.is_some() {
@@ -60,11 +61,19 @@ impl Scanner {
                         self.line.clear();
                         self.last = 0;
                     }
-                    end.map_or(bytes.len(), |end| end + 1)
+                    end.map_or(left.len(), |end| end + 1)
                 }
             };
-            bytes = bytes.get(taken..).unwrap_or_default();
+            left = left.get(taken..).unwrap_or_default();
+            if within && matches!(self.place, Place::Start) {
+                break;
+            }
         }
+        bytes.len() - left.len()
+    }
+
+    /// Whether a request with two lengths came in.
+    pub(super) fn is_lost(&self) -> bool {
         matches!(self.place, Place::Lost)
     }
 
@@ -139,11 +148,14 @@ mod tests {
 
     /// In one piece, and byte by byte.
     fn finds(text: &str) -> bool {
-        let whole = Scanner::default().feed(text.as_bytes());
-        let mut scanner = Scanner::default();
-        let bytewise = text.bytes().any(|byte| scanner.feed(&[byte]));
-        assert_eq!(whole, bytewise);
-        whole
+        let (mut whole, mut bytewise) = (Scanner::default(), Scanner::default());
+        let mut left = text.as_bytes();
+        while let Some(rest) = left.get(whole.feed(left)..).filter(|_| !left.is_empty()) {
+            left = rest;
+        }
+        assert!(text.bytes().all(|byte| bytewise.feed(&[byte]) == 1));
+        assert_eq!(whole.is_lost(), bytewise.is_lost());
+        whole.is_lost()
     }
 
     #[test]
@@ -169,6 +181,18 @@ mod tests {
         let cookies = "a=b; ".repeat(100);
         assert!(!finds(&format!("POST / HTTP/1.1\r\nCookie: {cookies}\r\nContent-Length: 3\r\n\r\nabc")));
         assert!(!finds(&format!("{chunked}3;x={}\r\nabc\r\n0\r\nX: {cookies}\r\n\r\n", "y".repeat(100))));
+    }
+
+    #[test]
+    fn one_request_is_taken_at_a_time() {
+        let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
+        let requests = ["\r\nGET / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\nContent-Length: 3\n\nabc", chunked, "\n\nGET"];
+        let (all, mut scanner, mut at) = (requests.concat(), Scanner::default(), 0);
+        for request in requests {
+            let taken = scanner.feed(all.as_bytes().get(at..).unwrap_or_default());
+            assert_eq!(taken, request.len(), "{request}");
+            at += taken;
+        }
     }
 
     #[test]

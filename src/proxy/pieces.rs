@@ -87,7 +87,10 @@ impl Pieces for TcpStream {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(copied(self, cx, buf))?;
-        take(buf.filled().get(before..).unwrap_or_default());
+        let mut left = buf.filled().get(before..).unwrap_or_default();
+        while !left.is_empty() {
+            left = left.get(take(left)..).unwrap_or_default();
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -52,10 +52,11 @@ impl Spoken {
     fn read(&mut self, bytes: &[u8]) -> usize {
         match self {
             Self::Http1(scanner, found) => {
-                if scanner.feed(bytes) {
+                let taken = scanner.feed(bytes);
+                if scanner.is_lost() {
                     found.0.store(true, Ordering::Release);
                 }
-                bytes.len()
+                taken
             }
             Self::Http2(frames) => frames.read(bytes),
         }
@@ -98,6 +99,10 @@ impl<S: Pieces + Unpin> AsyncRead for Watched<S> {
             let needs = spoken.needs().max(if inner.is_much() { Needs::Small } else { Needs::Nothing });
             // what is not read waits in the buffers of the system; what is read takes several of ours, whoever it is for
             if turns.poll_turn(needs, cx).is_pending() {
+                // room that is partly filled is no room to give back
+                if !inner.is_much() {
+                    inner.rest();
+                }
                 *reader = Some(cx.waker().clone());
                 return Poll::Pending;
             }
@@ -221,6 +226,26 @@ mod tests {
         assert!(!gives(&mut first, 1).await);
         drop(second);
         assert!(gives(&mut first, 11).await);
+    }
+
+    #[tokio::test]
+    async fn what_came_behind_a_request_holds_no_turn_while_that_is_answered() {
+        let uploads = Uploads::new(1, 0);
+        let connect = || {
+            let (far, near) = duplex(256 * 1024);
+            (far, Watched::new(BufReader::new(near), true, TwoLengths::default(), uploads.enter()))
+        };
+        let (get, post) = ("GET / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nabc");
+        let (mut one, mut first) = connect();
+        let (mut other, mut second) = connect();
+        one.write_all([get, post].concat().as_bytes()).await.unwrap();
+        assert_eq!(first.read(&mut [0; 4096]).await.unwrap(), get.len());
+        other.write_all(post.as_bytes()).await.unwrap();
+        assert!(gives(&mut second, post.len()).await);
+        // and what stands in a body of its own may well be read
+        assert!(gives(&mut first, post.len()).await);
+        other.write_all(b"de").await.unwrap();
+        assert!(gives(&mut second, 2).await);
     }
 
     #[tokio::test]
