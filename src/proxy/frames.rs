@@ -8,7 +8,6 @@ const HEAD: usize = 9;
 const PREFACE: usize = 24;
 /// Bodies of one connection that are followed, more than it may have.
 const MOST: usize = 256;
-
 /// Bytes that each further body counts for before anything of it came: its request takes as much, and there may be a hundred.
 const FOR_ONE: u64 = SMALL;
 
@@ -37,10 +36,12 @@ impl Frames {
 
     /// What it takes to read on.
     pub(super) fn needs(&self) -> Needs {
+        if self.lost {
+            return Needs::Large(FOR_HUGE);
+        }
         let Some(others) = self.bodies.len().checked_sub(1) else { return Needs::Nothing };
         let came: u64 = self.bodies.iter().map(|(_, came)| *came).sum();
         match came.saturating_add(others as u64 * FOR_ONE) {
-            _ if self.lost => Needs::Large(FOR_HUGE),
             // one that fills the largest frame and goes on is no sign-in
             0..SMALL => Needs::Small,
             SMALL..=LARGE => Needs::Large(1),
@@ -198,14 +199,18 @@ mod tests {
         frame
     }
 
+    /// Tells all of it, however often reading stops.
+    fn tell(frames: &mut Frames, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            bytes = bytes.get(frames.read(bytes)..).unwrap();
+        }
+    }
+
     /// What it takes to read on after these frames, which are told in whole, and byte by byte.
     fn needs(frames: &[Vec<u8>]) -> Needs {
         let all = [PREFACED, &frames.concat()].concat();
         let (mut whole, mut bytewise) = (Frames::new(), Frames::new());
-        let mut told = 0;
-        while told < all.len() {
-            told += whole.read(all.get(told..).unwrap());
-        }
+        tell(&mut whole, &all);
         assert!(all.iter().all(|byte| bytewise.read(&[*byte]) == 1));
         assert_eq!(whole.needs(), bytewise.needs());
         whole.needs()
@@ -280,10 +285,7 @@ mod tests {
     #[test]
     fn who_was_told_to_stop_need_not_say_that_it_does() {
         let mut frames = Frames::new();
-        let mut come = [PREFACED, &frame(HEADERS, 4, 1, 50), &frame(DATA, 0, 1, 9000)].concat();
-        while !come.is_empty() {
-            come.drain(..frames.read(&come));
-        }
+        tell(&mut frames, &[PREFACED, &frame(HEADERS, 4, 1, 50), &frame(DATA, 0, 1, 9000)].concat());
         assert_eq!(frames.needs(), Needs::Small);
         let told = [frame(SETTINGS, 0, 0, 12), frame(HEADERS, END_STREAM, 1, 5), frame(RST_STREAM, 0, 1, 4)].concat();
         for byte in told {
@@ -301,13 +303,12 @@ mod tests {
         let begun: Vec<_> = (0..most).map(|at| frame(HEADERS, 4, 2 * at + 1, 5)).collect();
         assert_eq!(needs(&begun), Needs::Large(FOR_HUGE));
         let mut frames = Frames::new();
-        let all = [begun.concat(), frame(HEADERS, 4, 2 * most + 1, 5)].concat();
-        let all = [PREFACED, &all].concat();
-        let mut told = 0;
-        while told < all.len() {
-            told += frames.read(all.get(told..).unwrap());
-        }
+        let one_more = frame(HEADERS, 4, 2 * most + 1, 5);
+        tell(&mut frames, &[PREFACED, &begun.concat(), &one_more].concat());
         assert!(frames.lost);
-        assert_eq!(needs(&[begun, vec![frame(HEADERS, 4, 2 * most + 1, 5)]].concat()), Needs::Large(FOR_HUGE));
+        // even when all that were followed have ended
+        let ended = (0..most).map(|at| frame(RST_STREAM, 0, 2 * at + 1, 4)).collect();
+        assert_eq!(needs(&[begun.clone(), vec![one_more.clone()]].concat()), Needs::Large(FOR_HUGE));
+        assert_eq!(needs(&[begun, vec![one_more], ended].concat()), Needs::Large(FOR_HUGE));
     }
 }
