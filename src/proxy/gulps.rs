@@ -74,24 +74,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gulps<S> {
             return Poll::Pending;
         }
         // the library asks for as much as it has room for, which may be that of the record before
-        if !self.open && buf.remaining() > LITTLE {
-            let mut little = [const { MaybeUninit::uninit() }; LITTLE];
-            let mut little = ReadBuf::uninit(&mut little);
-            let read = Pin::new(&mut self.inner).poll_read(cx, &mut little);
-            self.came = self.came.saturating_add(little.filled().len());
-            self.more = little.remaining() == 0;
-            buf.put_slice(little.filled());
-            return read;
-        }
-        if !self.more || !self.open || buf.remaining() >= GULP {
+        let is_asked_for = match self.open {
+            true => !self.more || buf.remaining() >= GULP,
+            false => buf.remaining() <= LITTLE,
+        };
+        if is_asked_for {
             let before = buf.filled().len();
             let read = Pin::new(&mut self.inner).poll_read(cx, buf);
             self.came = self.came.saturating_add(buf.filled().len() - before);
             self.more = buf.remaining() == 0;
             return read;
         }
-        let mut gulp = [const { MaybeUninit::uninit() }; GULP];
-        let mut gulp = ReadBuf::uninit(&mut gulp);
+        let mut room = [const { MaybeUninit::uninit() }; GULP];
+        let room = room.get_mut(..if self.open { GULP } else { LITTLE });
+        let mut gulp = ReadBuf::uninit(room.unwrap_or_default());
         let read = Pin::new(&mut self.inner).poll_read(cx, &mut gulp);
         self.more = gulp.remaining() == 0;
         ready!(read)?;

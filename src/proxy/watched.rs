@@ -182,6 +182,12 @@ mod tests {
         }
     }
 
+    /// A client, and its connection.
+    fn plain(is_http1: bool, uploads: &Uploads) -> (DuplexStream, Watched<Near>) {
+        let (far, near) = duplex(256 * 1024);
+        (far, Watched::new(BufReader::new(near), is_http1, TwoLengths::default(), uploads.enter()))
+    }
+
     /// Whether so many bytes can be read of it.
     async fn gives<S: Pieces + Unpin>(watched: &mut Watched<S>, mut bytes: usize) -> bool {
         let mut room = [0; 4096];
@@ -197,10 +203,7 @@ mod tests {
     #[tokio::test]
     async fn large_bodies_come_in_by_turns_and_nothing_else_waits() {
         let uploads = Uploads::new(1, 0);
-        let connect = || {
-            let (far, near) = duplex(256 * 1024);
-            (far, Watched::new(BufReader::new(near), true, TwoLengths::default(), uploads.enter()))
-        };
+        let connect = || plain(true, &uploads);
         let small_bytes = usize::try_from(SMALL).unwrap();
         let head = |length: u64| format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
         let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -231,10 +234,7 @@ mod tests {
     #[tokio::test]
     async fn what_came_behind_a_request_holds_no_turn_while_that_is_answered() {
         let uploads = Uploads::new(1, 0);
-        let connect = || {
-            let (far, near) = duplex(256 * 1024);
-            (far, Watched::new(BufReader::new(near), true, TwoLengths::default(), uploads.enter()))
-        };
+        let connect = || plain(true, &uploads);
         let (get, post) = ("GET / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nabc");
         let (mut one, mut first) = connect();
         let (mut other, mut second) = connect();
@@ -251,10 +251,7 @@ mod tests {
     #[tokio::test]
     async fn bodies_of_http2_come_in_by_turns_too() {
         let uploads = Uploads::new(1, 0);
-        let connect = || {
-            let (far, near) = duplex(256 * 1024);
-            (far, Watched::new(BufReader::new(near), false, TwoLengths::default(), uploads.enter()))
-        };
+        let connect = || plain(false, &uploads);
         let data = |length: u16| {
             let [high, low] = length.to_be_bytes();
             [&[0, high, low, 0, 0, 0, 0, 0, 1], vec![0; length.into()].as_slice()].concat()

@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
-use super::bench::{FORM, HOST_NAME};
+use super::bench::{FORM, HOST_NAME, Speak, client};
 use super::process::Process;
 
 /// Bytes of the largest body that is judged.
@@ -52,16 +52,6 @@ async fn swallowing() -> SocketAddr {
 pub(super) fn many_files() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
-}
-
-fn trusting(pem: &rcgen::Certificate, protocol: &[u8]) -> TlsConnector {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(pem.der().clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let mut config = config.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![protocol.to_vec()];
-    TlsConnector::from(Arc::new(config))
 }
 
 /// What one client does once it is connected.
@@ -152,8 +142,9 @@ async fn peak(clients: usize, visiting: Visit, mode: &str) -> f64 {
     let settings = format!("mode = \"{mode}\"\n[capture]\nfile = \"verdicts.jsonl\"\nraw = true\n");
     let settings = settings + "[limits]\nbody_bytes = \"1MiB\"\n";
     let process = Process::start_with(folder.path(), &settings, tls, swallowing().await);
-    let protocol: &[u8] = if matches!(visiting, Visit::Streams(_)) { b"h2" } else { b"http/1.1" };
-    let (connector, address) = (trusting(&made.cert, protocol), process.reverse);
+    let speak = if matches!(visiting, Visit::Streams(_)) { Speak::Http2 } else { Speak::Http1 };
+    let connector = TlsConnector::from(Arc::new(client(speak, &[made.cert.der().clone()])));
+    let address = process.reverse;
     let (doors, progress) = (Arc::new(Semaphore::new(DOORS)), Arc::new(AtomicUsize::new(0)));
     let mut crowd = tokio::task::JoinSet::new();
     for _ in 0..clients {
