@@ -25,16 +25,13 @@ pub(super) fn within(bounds: Bounds) -> Bounds {
     bounds
 }
 
-/// Half of the files for either side, and half of the far side for tunnels, where there are any.
+/// Not more than half of the files for the far side, and half of that for tunnels, where there are any.
 fn share(bounds: Bounds, files: u64) -> Bounds {
-    let half = usize::try_from(files.saturating_sub(OTHERS) / 2).unwrap_or(usize::MAX).max(16);
-    let far = if bounds.tunnels > 0 { half / 2 } else { half };
-    Bounds {
-        connections: bounds.connections.min(half),
-        forwarded: bounds.forwarded.min(far),
-        tunnels: bounds.tunnels.min(far),
-        ..bounds
-    }
+    let files = usize::try_from(files.saturating_sub(OTHERS)).unwrap_or(usize::MAX);
+    let far = (if bounds.tunnels > 0 { files / 4 } else { files / 2 }).max(16);
+    let (forwarded, tunnels) = (bounds.forwarded.min(far), bounds.tunnels.min(far));
+    let left = files.saturating_sub(forwarded + tunnels).max(16);
+    Bounds { connections: bounds.connections.min(left), forwarded, tunnels, ..bounds }
 }
 
 fn to_u64(count: usize) -> u64 {
@@ -63,10 +60,12 @@ mod tests {
     use crate::proxy::Bounds;
 
     #[test]
-    fn either_side_has_half_of_the_files() {
+    fn the_far_side_has_at_most_half_of_the_files() {
         let usual = super::without_tunnels(Bounds::default());
         let few = share(usual, 1024);
-        assert_eq!((few.connections, few.forwarded, few.tunnels), (416, 416, 0));
+        assert_eq!((few.connections, few.forwarded, few.tunnels), (576, 256, 0));
+        let fewer = share(usual, 512);
+        assert_eq!((fewer.connections, fewer.forwarded), (160, 160));
         let both = share(Bounds::default(), 1024);
         assert_eq!((both.connections, both.forwarded, both.tunnels), (416, 208, 208));
         let none = share(usual, 3);

@@ -37,6 +37,28 @@ pub(super) fn full(bytes: Bytes) -> Body {
 struct Held {
     bytes: Vec<u8>,
     room: Room,
+    /// Bytes that there is room for.
+    taken: usize,
+}
+
+impl Held {
+    /// Takes a piece of a body that is expected to have so many bytes, if there is room for it. With the first piece there is to be room
+    /// for all of them.
+    ///
+    /// They are copied as they come: a body in chunks of one byte each would take many times its length as pieces. Memory that is asked
+    /// for at once is only taken as it is filled; what grows by doubling may take twice what it holds.
+    fn take(&mut self, piece: &[u8], expected: usize) -> bool {
+        let bytes = self.bytes.len().saturating_add(piece.len());
+        if let Some(more) = bytes.max(expected).checked_sub(self.taken).filter(|_| bytes > self.taken) {
+            if !self.room.grow(more) {
+                return false;
+            }
+            self.taken += more;
+            self.bytes.reserve_exact(expected.saturating_sub(self.bytes.len()));
+        }
+        self.bytes.extend_from_slice(piece);
+        true
+    }
 }
 
 impl AsRef<[u8]> for Held {
@@ -68,10 +90,8 @@ pub(super) async fn read(mut body: Incoming, limit: usize, budget: &Budget, time
     let Some(room) = budget.room(declared.upper()) else {
         return Read::Over(Relay::new(body, time), Unjudged::Budget);
     };
-    // copied as it comes: a body in chunks of one byte each would take many times its length as pieces. Memory that is asked for at
-    // once is only taken as it is filled, and not before anything comes; what grows by doubling may take twice what it holds
     let expected = declared.exact().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    let mut held = Held { bytes: Vec::new(), room };
+    let mut held = Held { bytes: Vec::new(), room, taken: 0 };
     let deadline = Instant::now() + time;
     loop {
         let frame = match tokio::time::timeout_at(deadline, body.frame()).await {
@@ -84,11 +104,7 @@ pub(super) async fn read(mut body: Incoming, limit: usize, budget: &Budget, time
         let Ok(piece) = frame.into_data() else { continue };
         let reason = if held.bytes.len().saturating_add(piece.len()) > limit {
             Unjudged::TooLarge
-        } else if held.room.grow(piece.len()) {
-            if held.bytes.is_empty() {
-                held.bytes.reserve_exact(expected);
-            }
-            held.bytes.extend_from_slice(&piece);
+        } else if held.take(&piece, expected) {
             continue;
         } else {
             Unjudged::Budget

@@ -39,10 +39,15 @@ impl Budget {
         }
     }
 
-    /// Room for a body that has at most so many bytes, none of which are there yet. A body of unknown length may be large: browsers
-    /// say how long a form is.
+    /// Room for a body that has at most so many bytes, none of which are there yet. There must be room for all of them at this moment, and
+    /// is taken as they come: who says much and brings nothing keeps nobody out. A body of unknown length may be large: browsers say
+    /// how long a form is.
     pub(super) fn room(&self, at_most: Option<u64>) -> Option<Room> {
         let is_large = at_most.is_none_or(|length| length > SMALL);
+        let least = if is_large { &self.large } else { &self.all };
+        if at_most.is_some_and(|length| length > least.available_permits() as u64) {
+            return None;
+        }
         let large = if is_large { Some(take(&self.large, EACH)?) } else { None };
         Some(Room { all: take(&self.all, EACH)?, large })
     }
@@ -91,7 +96,8 @@ mod tests {
         assert!(small.iter_mut().all(|room| room.grow(63 * 1024)));
         assert!(budget.room(Some(64 * 1024 + 1)).is_none_or(|mut room| !room.grow(64 * 1024)));
         // the small ones have no more than all
-        assert!(!budget.room(Some(64 * 1024)).unwrap().grow(64 * 1024));
+        assert!(budget.room(Some(SMALL)).is_none());
+        assert!(!budget.room(Some(1024)).unwrap().grow(64 * 1024));
         held.pop();
         assert!(budget.room(None).unwrap().grow(99 * 1024));
     }

@@ -1,4 +1,5 @@
-//! The connections of all listeners: which of them are quiet, and which goes when there is one too many.
+//! The connections of all listeners: which of them are quiet, which goes when there is one too many, and how many requests they have at
+//! one time.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,12 +19,16 @@ const TO_LEAVE: Duration = Duration::from_millis(100);
 /// All connections, and the room that there is for them.
 pub(super) struct Crowd {
     room: Arc<Semaphore>,
+    /// For the requests that a connection has beside its first one.
+    beside: Arc<Semaphore>,
     members: Arc<Mutex<Vec<Arc<Member>>>>,
 }
 
 impl Crowd {
-    pub(super) fn new(connections: usize) -> Self {
-        Self { room: Arc::new(Semaphore::new(connections)), members: Arc::default() }
+    /// Room for so many connections, and for so many requests beside one of each.
+    pub(super) fn new(connections: usize, beside: usize) -> Self {
+        let [room, beside] = [connections, beside].map(|permits| Arc::new(Semaphore::new(permits)));
+        Self { room, beside, members: Arc::default() }
     }
 
     /// Room for one more connection. When there is none, the connection that has been quiet for longest is asked to go: whoever
@@ -50,8 +55,12 @@ impl Crowd {
 
     /// Enters a connection that has room, until the guard is dropped.
     pub(super) fn enter(&self, room: OwnedSemaphorePermit) -> Present {
-        let member =
-            Arc::new(Member { open: AtomicUsize::new(0), since: Mutex::new(Instant::now()), leave: Notify::new() });
+        let member = Arc::new(Member {
+            open: AtomicUsize::new(0),
+            beside: Arc::clone(&self.beside),
+            since: Mutex::new(Instant::now()),
+            leave: Notify::new(),
+        });
         lock(&self.members).push(Arc::clone(&member));
         Present { member, members: Arc::clone(&self.members), _room: room }
     }
@@ -74,6 +83,7 @@ impl Drop for Present {
 pub(super) struct Member {
     /// Requests whose answers are not through.
     open: AtomicUsize,
+    beside: Arc<Semaphore>,
     /// When a request last began or ended, or a piece of an answer was taken.
     since: Mutex<Instant>,
     leave: Notify,
@@ -82,9 +92,12 @@ pub(super) struct Member {
 impl Member {
     /// Notes that a request begins, until the guard is dropped.
     pub(super) fn open(self: &Arc<Self>) -> Open {
-        self.open.fetch_add(1, Ordering::AcqRel);
+        let room = match self.open.fetch_add(1, Ordering::AcqRel) {
+            0 => Room::OfConnection,
+            _ => Arc::clone(&self.beside).try_acquire_owned().map_or(Room::None, Room::Beside),
+        };
         self.touch();
-        Open(Arc::clone(self))
+        Open { member: Arc::clone(self), room }
     }
 
     /// Ends when from now on there was no request for as long as `idle`, or there is one and nothing came of it for as long as
@@ -127,12 +140,27 @@ impl Member {
 }
 
 /// A request whose answer is not through.
-pub(super) struct Open(Arc<Member>);
+pub(super) struct Open {
+    member: Arc<Member>,
+    room: Room,
+}
+
+/// The room that a request has.
+enum Room {
+    OfConnection,
+    Beside(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit),
+    None,
+}
 
 impl Open {
+    /// Whether it is one too many.
+    pub(super) fn is_too_many(&self) -> bool {
+        matches!(self.room, Room::None)
+    }
+
     /// Notes that something moved.
     pub(super) fn moved(&self) {
-        self.0.touch();
+        self.member.touch();
     }
 
     /// Stays open until the body of the answer is through.
@@ -143,8 +171,8 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::AcqRel);
-        self.0.touch();
+        self.member.open.fetch_sub(1, Ordering::AcqRel);
+        self.member.touch();
     }
 }
 
@@ -191,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_connection_that_is_quiet_for_longest_makes_room() {
-        let crowd = Crowd::new(3);
+        let crowd = Crowd::new(3, 0);
         let busy = crowd.enter(crowd.room().await);
         let open = busy.member.open();
         let oldest = crowd.enter(crowd.room().await);
@@ -211,7 +239,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_is_quiet_without_requests_and_stalled_without_progress() {
-        let crowd = Crowd::new(1);
+        let crowd = Crowd::new(1, 0);
         let present = crowd.enter(crowd.room().await);
         present.member.quiet(SHORT, LONG).await;
 
@@ -229,5 +257,19 @@ mod tests {
         };
         tokio::join!(present.member.quiet(SHORT, LONG), ended);
         assert!(start.elapsed() >= SHORT * 2);
+    }
+
+    #[tokio::test]
+    async fn each_connection_has_one_request_and_all_of_them_so_many_more() {
+        let crowd = Crowd::new(2, 1);
+        let [one, other] = [crowd.enter(crowd.room().await), crowd.enter(crowd.room().await)];
+        let first = one.member.open();
+        let second = one.member.open();
+        assert!(!first.is_too_many() && !second.is_too_many());
+        assert!(one.member.open().is_too_many());
+        let theirs = other.member.open();
+        assert!(!theirs.is_too_many() && other.member.open().is_too_many());
+        drop(second);
+        assert!(!other.member.open().is_too_many());
     }
 }

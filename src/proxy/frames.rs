@@ -1,6 +1,6 @@
 //! Follows the frames of an HTTP/2 connection just closely enough to know how much came of bodies that go on ([RFC 9113 4.1]).
 
-use super::uploads::{FOR_HUGE, LARGE, Needs, SMALL};
+use super::uploads::{FOR_HUGE, Needs, SMALL};
 
 /// Bytes of the head of a frame.
 const HEAD: usize = 9;
@@ -8,13 +8,14 @@ const HEAD: usize = 9;
 const PREFACE: usize = 24;
 /// Bodies of one connection that are followed, more than it may have.
 const MOST: usize = 256;
-/// Bytes that each further body counts for before anything of it came: its request takes as much, and there may be a hundred.
-const FOR_ONE: u64 = SMALL;
+/// Bytes of the bodies of a connection that may come before they are asked for: no fewer may be allowed ([RFC 9113 6.9.2]).
+pub(super) const WINDOW: u32 = 64 * 1024;
 
 /// Kinds of frames ([RFC 9113 6]).
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
+const WINDOW_UPDATE: u8 = 8;
 /// What ends a body.
 const END_STREAM: u8 = 1;
 
@@ -24,6 +25,8 @@ pub(super) struct Frames {
     written: Heads,
     /// The bodies that have begun and not ended, and the bytes of each that came.
     bodies: Vec<(u32, u64)>,
+    /// Bytes of all bodies that came, less those that were asked for since.
+    untaken: i64,
     /// Whether there were more than are followed.
     lost: bool,
 }
@@ -31,7 +34,7 @@ pub(super) struct Frames {
 impl Frames {
     pub(super) fn new() -> Self {
         let bodies = Vec::new();
-        Self { read: Heads::after(PREFACE), written: Heads::after(0), bodies, lost: false }
+        Self { read: Heads::after(PREFACE), written: Heads::after(0), bodies, untaken: 0, lost: false }
     }
 
     /// What it takes to read on.
@@ -39,14 +42,20 @@ impl Frames {
         if self.lost {
             return Needs::Large(FOR_HUGE);
         }
-        let Some(others) = self.bodies.len().checked_sub(1) else { return Needs::Nothing };
         let came: u64 = self.bodies.iter().map(|(_, came)| *came).sum();
-        match came.saturating_add(others as u64 * FOR_ONE) {
+        // nobody knows how large they will be, and whoever waited for more at each step would hold all that came until then
+        match (self.bodies.len(), came) {
+            (0, _) => Needs::Nothing,
             // one that fills the largest frame and goes on is no sign-in
-            0..SMALL => Needs::Small,
-            SMALL..=LARGE => Needs::Large(1),
+            (1, ..SMALL) => Needs::Small,
+            (2, ..SMALL) => Needs::Large(1),
             _ => Needs::Large(FOR_HUGE),
         }
+    }
+
+    /// Whether the client may be waiting for us: the library asks for more when half of what may come was taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.untaken > i64::from(WINDOW / 2)
     }
 
     /// Sees what comes in. Says how many bytes may be read before more is needed than now: up to the headers or
@@ -56,6 +65,7 @@ impl Frames {
         while !left.is_empty() || self.read.is_through() {
             match self.read.next(&mut left) {
                 Some(Event::Begins(Frame { kind: DATA, stream, length, .. })) => {
+                    self.untaken += i64::from(length);
                     let body = self.bodies.iter_mut().find(|(of, _)| *of == stream);
                     if let Some((_, came)) = body {
                         *came = came.saturating_add(length.into());
@@ -64,7 +74,7 @@ impl Frames {
                 Some(Event::Begins(Frame { kind: HEADERS, flags, stream, .. })) if flags & END_STREAM == 0 => {
                     self.begin(stream);
                 }
-                Some(Event::Ends(Frame { kind, flags, stream, .. })) => {
+                Some(Event::Ends(Frame { kind, flags, stream, .. }, _)) => {
                     if kind == RST_STREAM || (matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0) {
                         self.end(stream);
                     }
@@ -78,11 +88,15 @@ impl Frames {
         bytes.len() - left.len()
     }
 
-    /// Sees what goes out: who is told to stop need not say that it does.
+    /// Sees what goes out: who is told to stop need not say that it does, and who is asked for more may send it.
     pub(super) fn written(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            if let Some(Event::Begins(Frame { kind: RST_STREAM, stream, .. })) = self.written.next(&mut bytes) {
-                self.end(stream);
+        while !bytes.is_empty() || self.written.is_through() {
+            match self.written.next(&mut bytes) {
+                Some(Event::Begins(Frame { kind: RST_STREAM, stream, .. })) => self.end(stream),
+                Some(Event::Ends(Frame { kind: WINDOW_UPDATE, stream: 0, .. }, more)) => {
+                    self.untaken = self.untaken.saturating_sub(more.into()).max(0);
+                }
+                _ => {}
             }
         }
     }
@@ -119,8 +133,8 @@ struct Frame {
 enum Event {
     /// The head of a frame was said.
     Begins(Frame),
-    /// All of it was.
-    Ends(Frame),
+    /// All of it was, and its last four bytes are this number.
+    Ends(Frame, u32),
 }
 
 /// The heads of the frames in one direction.
@@ -131,11 +145,13 @@ struct Heads {
     filled: usize,
     /// The frame that goes on, and its bytes still to come.
     frame: Option<(Frame, usize)>,
+    /// Its last four bytes.
+    number: u32,
 }
 
 impl Heads {
     fn after(before: usize) -> Self {
-        Self { before, head: [0; HEAD], filled: 0, frame: None }
+        Self { before, head: [0; HEAD], filled: 0, frame: None, number: 0 }
     }
 
     /// Whether a frame has no more bytes, which is still to be told.
@@ -148,13 +164,16 @@ impl Heads {
         let skipped = split_off(bytes, self.before);
         self.before -= skipped.len();
         if let Some((frame, left)) = &mut self.frame {
-            *left -= split_off(bytes, *left).len();
+            let piece = split_off(bytes, *left);
+            *left -= piece.len();
+            let last = piece.get(piece.len().saturating_sub(size_of::<u32>())..).unwrap_or_default();
+            self.number = last.iter().fold(self.number, |number, byte| (number << 8) | u32::from(*byte));
             if *left > 0 {
                 return None;
             }
             let frame = *frame;
             self.frame = None;
-            return Some(Event::Ends(frame));
+            return Some(Event::Ends(frame, self.number));
         }
         for byte in split_off(bytes, HEAD - self.filled) {
             if let Some(place) = self.head.get_mut(self.filled) {
@@ -171,7 +190,7 @@ impl Heads {
         // its first bit says nothing
         let stream = u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]);
         let frame = Frame { length, kind, flags, stream };
-        self.frame = Some((frame, length as usize));
+        (self.frame, self.number) = (Some((frame, length as usize)), 0);
         Some(Event::Begins(frame))
     }
 }
@@ -236,19 +255,18 @@ mod tests {
         // padding and flags of other frames end nothing, nor does the end of another one
         assert_eq!(after(&[frame(DATA, 8, 1, 7), frame(SETTINGS, END_STREAM, 0, 0)]), Needs::Small);
         assert_eq!(after(&[frame(HEADERS, 4, 3, 9), frame(DATA, END_STREAM, 3, 7)]), Needs::Small);
-        // all of them together, of which another one counts for more than what came of it
+        // what came counts together, and how many there are
         let small = usize::try_from(SMALL).unwrap();
-        let large = usize::try_from(LARGE).unwrap();
-        for (length, needs) in [
-            (small - 101, Needs::Small),
-            (small - 100, Needs::Large(1)),
-            (large - 100, Needs::Large(1)),
-            (large - 99, Needs::Large(FOR_HUGE)),
-        ] {
-            assert_eq!(after(&[frame(DATA, 0, 1, length)]), needs, "{length}");
+        let other = frame(HEADERS, 4, 3, 9);
+        assert_eq!(after(std::slice::from_ref(&other)), Needs::Large(1));
+        for (length, [alone, beside]) in
+            [(small - 101, [Needs::Small, Needs::Large(1)]), (small - 100, [Needs::Large(FOR_HUGE); 2])]
+        {
+            let more = frame(DATA, 0, 1, length);
+            assert_eq!(after(std::slice::from_ref(&more)), alone, "{length}");
+            assert_eq!(after(&[other.clone(), more]), beside, "{length}");
+            assert_eq!(after(&[other.clone(), frame(DATA, 0, 3, length)]), beside, "{length}");
         }
-        assert_eq!(after(&[frame(HEADERS, 4, 3, 9)]), Needs::Large(1));
-        assert_eq!(after(&[frame(HEADERS, 4, 3, 9), frame(DATA, 0, 3, large - small)]), Needs::Large(FOR_HUGE));
     }
 
     #[test]
@@ -260,9 +278,7 @@ mod tests {
     #[test]
     fn a_request_with_a_body_to_come_takes_a_turn_and_many_of_them_more() {
         let begun = |bodies: u32| (0..bodies).map(|at| frame(HEADERS, 4, 2 * at + 1, 50)).collect::<Vec<_>>();
-        for (bodies, expected) in
-            [(1, Needs::Small), (2, Needs::Large(1)), (5, Needs::Large(1)), (6, Needs::Large(FOR_HUGE))]
-        {
+        for (bodies, expected) in [(1, Needs::Small), (2, Needs::Large(1)), (3, Needs::Large(FOR_HUGE))] {
             assert_eq!(needs(&begun(bodies)), expected, "{bodies}");
         }
     }
@@ -277,7 +293,7 @@ mod tests {
         let rest = all.get(head.len()..).unwrap();
         let to_the_second = 50 + HEAD + 9000 + HEAD;
         assert_eq!(frames.read(rest), to_the_second);
-        assert_eq!(frames.needs(), Needs::Large(1));
+        assert_eq!(frames.needs(), Needs::Large(FOR_HUGE));
         let rest = rest.get(to_the_second..).unwrap();
         assert_eq!(frames.read(rest), rest.len());
     }

@@ -82,8 +82,11 @@ impl Scanner {
         match (self.place, self.length) {
             (Place::Body(_), Some(..=SMALL)) => Needs::Small,
             (Place::Body(_), Some(..=LARGE)) => Needs::Large(1),
-            (Place::Body(_) | Place::Chunk(_) | Place::ChunkSize | Place::Trailer, _) => Needs::Large(FOR_HUGE),
-            (Place::Start | Place::Head | Place::Lost, _) => Needs::Nothing,
+            // of what has no meaning nobody knows how long it is, either
+            (Place::Body(_) | Place::Chunk(_) | Place::ChunkSize | Place::Trailer | Place::Lost, _) => {
+                Needs::Large(FOR_HUGE)
+            }
+            (Place::Start | Place::Head, _) => Needs::Nothing,
         }
     }
 
@@ -175,7 +178,12 @@ mod tests {
         assert!(finds(&format!("POST / HTTP/1.1\r\nContent-Length:{blanks}3\r\n\r\nabc")));
         assert!(finds(&format!("POST / HTTP/1.1\r\nContent-Length: {}3\r\n\r\nabc", "0".repeat(60))));
         let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
-        assert!(finds(&format!("{chunked}{}3\r\nabc\r\n0\r\n\r\n", "0".repeat(80))));
+        let zeros = format!("{chunked}{}3\r\nabc\r\n0\r\n\r\n", "0".repeat(80));
+        assert!(finds(&zeros));
+        // and goes on as one of unknown length
+        let mut lost = Scanner::default();
+        lost.feed(zeros.as_bytes());
+        assert_eq!(lost.needs(), Needs::Large(FOR_HUGE));
         assert!(finds(&format!("{chunked}0\r\nX: y\n\r\n")));
         // long lines that say nothing of lengths are nobody's business
         let cookies = "a=b; ".repeat(100);

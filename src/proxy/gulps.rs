@@ -8,10 +8,16 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::pieces::Begun;
+
 /// Bytes that are asked for at once.
 const GULP: usize = 10 * 1024;
 /// Bytes of a record that are read at any time.
 const LITTLE: usize = 4096;
+/// Bytes of a long record: a sign-in comes in a shorter one, with or without its head.
+const LONG: usize = 12 * 1024;
+/// Bytes of the head of a record ([RFC 8446 5.1]).
+const HEAD: usize = 5;
 
 /// A connection that is read in gulps where there is more at hand than was asked for. Not at first, nor after a silence: of most uploads
 /// that wait for their turns only the heads are here then. What the library has not asked for yet is kept until it does.
@@ -24,28 +30,38 @@ pub(super) struct Gulps<S> {
     more: bool,
     /// Bytes that were read since something came of them.
     came: usize,
-    /// Whether more than a little may be read.
-    open: bool,
+    record: Record,
+    /// How much may be read.
+    open: Begun,
 }
 
 impl<S> Gulps<S> {
     pub(super) fn new(inner: S) -> Self {
-        Self { inner, rest: Vec::new(), taken: 0, more: false, came: 0, open: true }
+        Self { inner, rest: Vec::new(), taken: 0, more: false, came: 0, record: Record::default(), open: Begun::Long }
     }
 
-    /// Whether more than a little was read of what nothing has come of.
-    pub(super) fn is_much(&self) -> bool {
-        self.came >= LITTLE
+    /// What was read that nothing has come of.
+    pub(super) fn begun(&self) -> Begun {
+        match self.came {
+            _ if self.record.is_long() => Begun::Long,
+            0..LITTLE => Begun::Little,
+            _ => Begun::Much,
+        }
     }
 
-    /// Says whether more than that may be read. Whoever says no asks again once it may: nobody is woken.
-    pub(super) fn open(&mut self, open: bool) {
+    /// Says how much may be read. Whoever says less asks again once it may be more: nobody is woken.
+    pub(super) fn open(&mut self, open: Begun) {
         self.open = open;
     }
 
     /// Something came of what was read.
     pub(super) fn used(&mut self) {
         self.came = 0;
+    }
+
+    fn saw(&mut self, bytes: &[u8]) {
+        self.came = self.came.saturating_add(bytes.len());
+        self.record.read(bytes);
     }
 
     /// Gives what is kept, and says whether there was anything.
@@ -65,33 +81,68 @@ impl<S> Gulps<S> {
     }
 }
 
+/// The record that goes on.
+#[derive(Default)]
+struct Record {
+    head: [u8; HEAD],
+    filled: usize,
+    length: usize,
+    /// Bytes still to come.
+    left: usize,
+}
+
+impl Record {
+    fn is_long(&self) -> bool {
+        self.left > 0 && self.length > LONG
+    }
+
+    fn read(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let now = self.left.min(bytes.len());
+            self.left -= now;
+            bytes = bytes.get(now..).unwrap_or_default();
+            while let (0, Some((byte, rest))) = (self.left, bytes.split_first()) {
+                if let Some(next) = self.head.get_mut(self.filled) {
+                    *next = *byte;
+                }
+                (self.filled, bytes) = (self.filled + 1, rest);
+                if self.filled == HEAD {
+                    let [.., high, low] = self.head;
+                    self.length = u16::from_be_bytes([high, low]).into();
+                    (self.filled, self.left) = (0, self.length);
+                }
+            }
+        }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Gulps<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if buf.remaining() == 0 || self.give(buf) {
             return Poll::Ready(Ok(()));
         }
-        if self.is_much() && !self.open {
+        if self.begun() > self.open {
             return Poll::Pending;
         }
         // the library asks for as much as it has room for, which may be that of the record before
         let is_asked_for = match self.open {
-            true => !self.more || buf.remaining() >= GULP,
-            false => buf.remaining() <= LITTLE,
+            Begun::Little => buf.remaining() <= LITTLE,
+            _ => !self.more || buf.remaining() >= GULP,
         };
         if is_asked_for {
             let before = buf.filled().len();
             let read = Pin::new(&mut self.inner).poll_read(cx, buf);
-            self.came = self.came.saturating_add(buf.filled().len() - before);
+            self.saw(buf.filled().get(before..).unwrap_or_default());
             self.more = buf.remaining() == 0;
             return read;
         }
         let mut room = [const { MaybeUninit::uninit() }; GULP];
-        let room = room.get_mut(..if self.open { GULP } else { LITTLE });
+        let room = room.get_mut(..if self.open == Begun::Little { LITTLE } else { GULP });
         let mut gulp = ReadBuf::uninit(room.unwrap_or_default());
         let read = Pin::new(&mut self.inner).poll_read(cx, &mut gulp);
         self.more = gulp.remaining() == 0;
         ready!(read)?;
-        self.came = self.came.saturating_add(gulp.filled().len());
+        self.saw(gulp.filled());
         let (now, later) = gulp.filled().split_at_checked(buf.remaining()).unwrap_or((gulp.filled(), &[]));
         buf.put_slice(now);
         if !later.is_empty() {
@@ -158,18 +209,18 @@ mod tests {
         let (mut near, far) = tokio::io::duplex(3 * GULP);
         let mut gulps = Gulps::new(far);
         near.write_all(&[1; 2 * GULP]).await.unwrap();
-        gulps.open(false);
+        gulps.open(Begun::Little);
         assert_eq!(gulps.read(&mut [0; LITTLE - 1]).await.unwrap(), LITTLE - 1);
-        assert!(!gulps.is_much());
+        assert_eq!(gulps.begun(), Begun::Little);
         assert_eq!(gulps.read(&mut [0; 1]).await.unwrap(), 1);
-        assert!(gulps.is_much());
+        assert_eq!(gulps.begun(), Begun::Much);
         let waits = std::future::poll_fn(|cx| {
             Poll::Ready(Pin::new(&mut gulps).poll_read(cx, &mut ReadBuf::new(&mut [0; 16])).is_pending())
         });
         assert!(waits.await);
-        gulps.open(true);
+        gulps.open(Begun::Long);
         assert_eq!(gulps.read(&mut [0; 16]).await.unwrap(), 16);
-        gulps.open(false);
+        gulps.open(Begun::Little);
         gulps.used();
         // what is kept, and a little beyond
         assert_eq!(gulps.read(&mut [0; 2 * GULP]).await.unwrap(), GULP - 16);

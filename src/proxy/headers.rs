@@ -1,13 +1,16 @@
 //! The headers that end at a proxy, and the request id that begins there.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hyper::body::Bytes;
 use hyper::header::{
     CONNECTION, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
     TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
+use hyper::{Request, Uri};
 use smallvec::SmallVec;
 
 /// The name of the request id, on every request and every answer.
@@ -29,6 +32,33 @@ const HOP_BY_HOP: [HeaderName; 10] = [
     PROXY_AUTHENTICATE,
     HeaderName::from_static("http2-settings"),
 ];
+
+/// Takes the head of a request out of the buffer that it was read into: the body is read into the same one then, instead of a second one
+/// beside it for as long as the head lives.
+pub(super) fn detach<B>(request: &mut Request<B>) {
+    let uri = request.uri();
+    let target = match (uri.authority(), uri.path_and_query()) {
+        (None, Some(path)) => Cow::Borrowed(path.as_str()),
+        _ => Cow::Owned(uri.to_string()),
+    };
+    let bytes = request.headers().values().map(HeaderValue::len).sum::<usize>();
+    let mut copy = Vec::with_capacity(bytes + target.len());
+    copy.extend_from_slice(target.as_bytes());
+    let target = target.len();
+    for value in request.headers().values() {
+        copy.extend_from_slice(value.as_bytes());
+    }
+    let mut copy = Bytes::from(copy);
+    // what was valid is so still
+    if let Ok(uri) = Uri::from_maybe_shared(copy.split_to(target)) {
+        *request.uri_mut() = uri;
+    }
+    for value in request.headers_mut().values_mut() {
+        if let Ok(same) = HeaderValue::from_maybe_shared(copy.split_to(value.len())) {
+            *value = same;
+        }
+    }
+}
 
 /// Takes out what must not be forwarded, in either direction.
 ///

@@ -115,8 +115,8 @@ pub struct Bounds {
     pub buffered_bytes: usize,
     /// Bodies of at most 16 kB that are in the middle of being read at one time. The others wait unread.
     pub small_uploads: usize,
-    /// Larger bodies that are read at one time; one of more than 64 kB, or of unknown length, counts for eight. The others
-    /// wait unread.
+    /// Larger bodies that are read at one time; one of more than 64 kB, or of unknown length, counts for eight, and so does a larger
+    /// one over HTTP/2. The others wait unread.
     pub uploads: usize,
     /// Bytes of all answers that are kept to be read at one time.
     pub copied_bytes: usize,
@@ -133,6 +133,8 @@ pub struct Bounds {
     pub idle: Duration,
     /// For the next piece of an answer to be taken, the time until it comes included.
     pub stalled: Duration,
+    /// Requests at one time beside one of each connection: of HTTP/2, which may have many. One more is refused.
+    pub requests_beside: usize,
     /// Requests at the upstream at one time; the others wait.
     pub forwarded: usize,
     /// For a connection to the upstream.
@@ -151,8 +153,8 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             connections: 4096,
-            // 10 of the largest bodies, or some 2,000 of the usual ones
-            buffered_bytes: 20 * 1024 * 1024,
+            // a dozen of the largest bodies, or some 1,200 of the usual ones
+            buffered_bytes: 12 * 1024 * 1024,
             // a sign-in comes in with one round trip or two: more than 1,000 a second by slow clients
             small_uploads: 128,
             // four of the largest: each takes its own bytes, and as much again until the system has them back
@@ -167,7 +169,10 @@ impl Default for Bounds {
             idle: Duration::from_secs(60),
             // longer than `body` and `answer` together
             stalled: Duration::from_secs(120),
-            forwarded: 1024,
+            // a hundred browsers that load a page
+            requests_beside: 512,
+            // five hundred a second at an upstream that takes half of one
+            forwarded: 256,
             connect: Duration::from_secs(5),
             answer: Duration::from_secs(60),
             // dozens for each of some hundred browsers

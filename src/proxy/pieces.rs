@@ -13,10 +13,20 @@ use super::gulps::Gulps;
 
 /// Bytes that are read at once. The HTTP library doubles its buffer for whoever fills it, up to the longest head: one byte less than a
 /// step of that, so that a thousand uploads do not take 64 kB each.
-const PIECE: usize = 16 * 1024 - 1;
+const PIECE: usize = 8 * 1024 - 1;
 
 /// Sees what is at hand, and says how many bytes of it are to be read.
 pub(super) type Take<'a> = &'a mut dyn FnMut(&[u8]) -> usize;
+
+/// What was read of a piece that is not whole: it is held until it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Begun {
+    Little,
+    /// More than a little, of one that is no longer than a sign-in.
+    Much,
+    /// Of a longer one.
+    Long,
+}
 
 /// A connection that is read in pieces.
 pub(super) trait Pieces {
@@ -28,13 +38,13 @@ pub(super) trait Pieces {
         take: Take<'_>,
     ) -> Poll<io::Result<()>>;
 
-    /// Whether so much was read of a piece that is not whole that the rest waits until it is told to come.
-    fn is_much(&self) -> bool {
-        false
+    /// What was read of the piece that is at hand, if that is not whole.
+    fn begun(&self) -> Begun {
+        Begun::Little
     }
 
-    /// Says whether such a rest may come.
-    fn open(&mut self, _open: bool) {}
+    /// Says how much may be read of one.
+    fn open(&mut self, _open: Begun) {}
 
     /// Gives back memory that the next piece will ask for anew. Nothing is lost.
     fn rest(&mut self) {}
@@ -53,11 +63,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pieces for TlsStream<Gulps<S>> {
         Poll::Ready(Ok(()))
     }
 
-    fn is_much(&self) -> bool {
-        self.get_ref().0.is_much()
+    fn begun(&self) -> Begun {
+        self.get_ref().0.begun()
     }
 
-    fn open(&mut self, open: bool) {
+    fn open(&mut self, open: Begun) {
         self.get_mut().0.open(open);
     }
 

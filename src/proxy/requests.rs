@@ -1,6 +1,7 @@
 //! The requests of one connection: its TLS, the HTTP that is spoken inside, and its end.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +13,15 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio_rustls::server::TlsStream;
 
 use super::Bounds;
-use super::crowd::{Member, Present};
+use super::crowd::Present;
+use super::frames::WINDOW;
 use super::gulps::Gulps;
+use super::headers;
 use super::pieces::Pieces;
+use super::route::Refusal;
 use super::seldom::Seldom;
 use super::service::Proxy;
 use super::watched::{TwoLengths, Watched};
@@ -26,8 +31,6 @@ use crate::observe::Listener;
 const STREAMS: u32 = 100;
 /// Bytes of all headers of one request; cookies of sign-ins are long.
 pub(super) const HEAD_BYTES: u32 = 64 * 1024;
-/// Bytes of the HTTP/2 bodies of a connection that may come before they are asked for: no fewer may be allowed.
-const WINDOW: u32 = 64 * 1024;
 /// Bytes of one HTTP/2 answer that wait for a client that does not take them.
 const SEND_BYTES: usize = 64 * 1024;
 /// For a client to close a connection that has ended.
@@ -46,25 +49,12 @@ pub(super) async fn secured<S>(
     listener: Listener,
     proxy: Arc<Proxy>,
     present: Present,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    // that of this moment: a reload changes it for connections to come
-    let Some(acceptor) = proxy.acceptor() else { return };
-    let head = proxy.bounds().head;
-    let stream = tokio::select! {
-        stream = tokio::time::timeout(head, acceptor.accept(Gulps::new(stream))) => stream,
-        () = present.member.asked_to_leave() => return,
-        // nothing was asked yet
-        _ = stop.wait_for(|stop| *stop) => return,
-    };
-    let Ok(Ok(mut stream)) = stream else {
-        tracing::debug!("a TLS handshake failed");
-        return;
-    };
-    // that was the handshake, long as it may have been
-    stream.get_mut().0.used();
+    // on the heap, and gone when it is through: the connection lives much longer
+    let Some(stream) = Box::pin(handshake(stream, &proxy, &present, stop.clone())).await else { return };
     let http = match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => Http::Two,
         _ => Http::One,
@@ -72,38 +62,73 @@ pub(super) async fn secured<S>(
     requests(stream, http, listener, proxy, present, stop).await;
 }
 
+async fn handshake<S>(
+    stream: S,
+    proxy: &Proxy,
+    present: &Present,
+    mut stop: watch::Receiver<bool>,
+) -> Option<TlsStream<Gulps<S>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    // that of this moment: a reload changes it for connections to come
+    let acceptor = proxy.acceptor()?;
+    let stream = tokio::select! {
+        stream = tokio::time::timeout(proxy.bounds().head, acceptor.accept(Gulps::new(stream))) => stream,
+        () = present.member.asked_to_leave() => return None,
+        // nothing was asked yet
+        _ = stop.wait_for(|stop| *stop) => return None,
+    };
+    let Ok(Ok(mut stream)) = stream else {
+        tracing::debug!("a TLS handshake failed");
+        return None;
+    };
+    // that was the handshake, long as it may have been
+    stream.get_mut().0.used();
+    Some(stream)
+}
+
 /// Answers the requests of one connection.
-pub(super) async fn requests<S>(
+pub(super) fn requests<S>(
     stream: S,
     http: Http,
     listener: Listener,
     proxy: Arc<Proxy>,
     present: Present,
     stop: watch::Receiver<bool>,
-) where
+) -> Pin<Box<dyn Future<Output = ()> + Send>>
+where
     S: Pieces + AsyncWrite + Unpin + Send + 'static,
 {
     let bounds = *proxy.bounds();
     let member = Arc::clone(&present.member);
     let two_lengths = TwoLengths::default();
     let stream = Watched::new(stream, http == Http::One, two_lengths.clone(), proxy.uploads().enter());
-    let service = service_fn(move |request: Request<Incoming>| {
+    let stream = TokioIo::new(stream);
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let (proxy, open) = (Arc::clone(&proxy), member.open());
-        let two_lengths = two_lengths.seen();
+        let refusal = match two_lengths.seen() {
+            true => Some(Refusal::LengthAmbiguous),
+            false => open.is_too_many().then_some(Refusal::TooMany),
+        };
+        if http == Http::One {
+            // now: the library reads of the body before anybody asks
+            headers::detach(&mut request);
+        }
         async move {
-            let response = proxy.answer(listener, request, two_lengths).await;
+            let response = proxy.answer(listener, request, refusal).await;
             Ok::<_, Infallible>(response.map(|body| open.until_through(body)))
         }
     });
-    // on the heap: a connection takes as much as its own HTTP does, and not as the larger one
+    // on the heap, each by itself: a future that is given another one holds it twice
     match http {
         Http::One => {
-            let connection = http1(&bounds).serve_connection(TokioIo::new(stream), service);
-            Box::pin(served(connection, &bounds, &present.member, stop)).await;
+            let connection = Box::pin(http1(&bounds).serve_connection(stream, service));
+            Box::pin(served(connection, bounds.idle, bounds.stalled, present, stop))
         }
         Http::Two => {
-            let connection = http2(&bounds).serve_connection(TokioIo::new(stream), service);
-            Box::pin(served(connection, &bounds, &present.member, stop)).await;
+            let connection = Box::pin(http2(&bounds).serve_connection(stream, service));
+            Box::pin(served(connection, bounds.idle, bounds.stalled, present, stop))
         }
     }
 }
@@ -134,15 +159,20 @@ fn http2(bounds: &Bounds) -> http2::Builder<TokioExecutor> {
 }
 
 /// Serves a connection to its end.
-async fn served<C>(connection: C, bounds: &Bounds, member: &Member, mut stop: watch::Receiver<bool>)
-where
+async fn served<C>(
+    mut connection: Pin<Box<C>>,
+    idle: Duration,
+    stalled: Duration,
+    present: Present,
+    mut stop: watch::Receiver<bool>,
+) where
     C: GracefulConnection<Error = hyper::Error>,
 {
-    tokio::pin!(connection);
+    let member = &present.member;
     let end = Seldom::new(async {
         tokio::select! {
             () = member.asked_to_leave() => End::Now,
-            () = member.quiet(bounds.idle, bounds.stalled) => End::InPeace,
+            () = member.quiet(idle, stalled) => End::InPeace,
             _ = stop.wait_for(|stop| *stop) => End::InPeace,
         }
     });
@@ -164,7 +194,7 @@ where
     tokio::select! {
         // there is nobody left to tell
         _ = connection => {}
-        () = member.quiet(FAREWELL, bounds.stalled) => {}
+        () = member.quiet(FAREWELL, stalled) => {}
     }
 }
 

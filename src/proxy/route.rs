@@ -61,6 +61,8 @@ pub(super) enum Refusal {
     LengthAmbiguous,
     MethodRefused,
     Misdirected,
+    /// One of too many at one time.
+    TooMany,
 }
 
 impl Refusal {
@@ -68,6 +70,7 @@ impl Refusal {
         match self {
             Self::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::TooMany => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -81,6 +84,7 @@ impl Refusal {
             Self::LengthAmbiguous => "The request does not say plainly how long its body is.",
             Self::MethodRefused => "This listener opens no tunnels.",
             Self::Misdirected => "This proxy does not stand in for the host of the request.",
+            Self::TooMany => "Too many requests are being answered just now. Please try again.",
         }
     }
 }
@@ -94,12 +98,12 @@ pub(super) struct Host {
     pub(super) authority: Authority,
 }
 
-/// What becomes of a request, and the host that it is forwarded to. `two_lengths`: it stated its length twice over.
-pub(super) fn route(intercept: &Intercept, request: &Parts, two_lengths: bool) -> Result<(Way, Host), Refusal> {
+/// What becomes of a request, and the host that it is forwarded to.
+pub(super) fn route(intercept: &Intercept, request: &Parts) -> Result<(Way, Host), Refusal> {
     if request.method == Method::CONNECT {
         return Err(Refusal::MethodRefused);
     }
-    if two_lengths || !is_plainly_framed(&request.headers) {
+    if !is_plainly_framed(&request.headers) {
         return Err(Refusal::LengthAmbiguous);
     }
     let host = host(request)?;
@@ -208,7 +212,7 @@ mod tests {
 
     fn routed(request: Request<()>) -> Result<Way, Refusal> {
         let intercept = Intercept::new(["login.microsoftonline.com".to_owned()], ["/login.srf".to_owned()]);
-        route(&intercept, &request.into_parts().0, false).map(|(way, _)| way)
+        route(&intercept, &request.into_parts().0).map(|(way, _)| way)
     }
 
     fn post(path: &str) -> Request<()> {

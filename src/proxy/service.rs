@@ -19,7 +19,7 @@ use super::crowd::Crowd;
 use super::form::is_plain_form;
 use super::forward::{Failure, UpstreamError};
 use super::judging::{Decision, Inspector, Judging};
-use super::route::{Host, Way, route};
+use super::route::{Host, Refusal, Way, route};
 use super::terms::{InForce, Terms};
 use super::tunnel::Tunnels;
 use super::turn::{let_by, many};
@@ -92,7 +92,7 @@ impl Proxy {
             answers: Arc::new(answers),
             budget: Budget::new(bounds.buffered_bytes.max(least(&settings)), settings.body_bytes),
             terms: InForce::new(Terms::new(settings, inspector)?),
-            crowd: Crowd::new(bounds.connections),
+            crowd: Crowd::new(bounds.connections, bounds.requests_beside),
             tunnels: Tunnels::new(bounds.tunnels),
             uploads: Uploads::new(bounds.small_uploads, bounds.uploads),
             many: many(),
@@ -173,19 +173,19 @@ impl Proxy {
         &self.bounds
     }
 
-    /// Answers one request, which may have stated `two_lengths`. Every answer bears the request id.
+    /// Answers one request, to which its connection may have something against. Every answer bears the request id.
     pub(super) async fn answer(
         &self,
         listener: Listener,
         request: Request<Incoming>,
-        two_lengths: bool,
+        refusal: Option<Refusal>,
     ) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let request_id = headers::request_id(&parts.headers);
         let span = RequestSpan::begin(&parts, &request_id, listener.as_str());
         let in_flight = self.metrics.in_flight(listener);
         let held = Held { terms: self.terms.now(), in_flight, span: span.clone() };
-        let answered = caught(self.answered(parts, body, two_lengths, held, &request_id)).await;
+        let answered = caught(self.answered(parts, body, refusal, held, &request_id)).await;
         let (taken, mut response) = answered.unwrap_or_else(|| {
             self.panicked();
             let sentence = "This request could not be answered, through a fault of this proxy.";
@@ -204,14 +204,15 @@ impl Proxy {
         &self,
         parts: Parts,
         body: Incoming,
-        two_lengths: bool,
+        refusal: Option<Refusal>,
         held: Held,
         request_id: &HeaderValue,
     ) -> (Route, Response<Body>) {
         let unread = !body.is_end_stream();
-        match route(&held.terms.settings.intercept, &parts, two_lengths) {
+        // where nobody knows how long it is, nothing more is read
+        let two_lengths = refusal == Some(Refusal::LengthAmbiguous);
+        match refusal.map_or_else(|| route(&held.terms.settings.intercept, &parts), Err) {
             Err(refusal) => {
-                // where nobody knows how long it is, nothing more is read
                 if unread && !two_lengths && !waits(&parts.headers) {
                     body::discard_from(parts.version, body).await;
                 }

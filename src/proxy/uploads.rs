@@ -1,8 +1,8 @@
 //! The turns of bodies: so many are read at one time, and none for long while others wait.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ const TURN: Duration = Duration::from_secs(2);
 /// Bytes that a body brings in its turn. Whoever brings less while others wait is cut off: a few clients that say nothing, or a byte now
 /// and then, must not keep out the bodies of everybody else.
 const BROUGHT: usize = 16 * 1024;
+/// Turns that one takes for whom nobody reads: its own other side is slow, or it takes no answers. Who is read ends its turn itself.
+const OVERDUE: u32 = 2;
 
 /// What it takes to read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,12 +46,45 @@ pub(super) struct Uploads {
 struct Pool {
     permits: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
+    taken: Arc<Mutex<Vec<Arc<Mutex<Taken>>>>>,
+}
+
+/// Permits that were taken.
+struct Taken {
+    /// None where they were taken back.
+    permits: Option<OwnedSemaphorePermit>,
+    since: Instant,
 }
 
 impl Pool {
     fn new(permits: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(permits)), waiting: Arc::default() }
+        Self { permits: Arc::new(Semaphore::new(permits)), waiting: Arc::default(), taken: Arc::default() }
     }
+
+    fn others_wait(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+
+    fn take(&self, permits: OwnedSemaphorePermit, since: Instant) -> Arc<Mutex<Taken>> {
+        let taken = Arc::new(Mutex::new(Taken { permits: Some(permits), since }));
+        lock(&self.taken).push(Arc::clone(&taken));
+        taken
+    }
+
+    /// Takes back what was taken for longer than this.
+    fn take_back(&self, time: Duration) {
+        for taken in lock(&self.taken).iter() {
+            let mut taken = lock(taken);
+            if taken.since.elapsed() >= time {
+                taken.permits = None;
+            }
+        }
+    }
+}
+
+/// A panic while such a lock was held leaves sound values behind: none is written in two steps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Uploads {
@@ -64,7 +99,12 @@ impl Uploads {
 
     /// The turns of one more connection.
     pub(super) fn enter(&self) -> Turns {
-        Turns { small: Line::new(&self.small), large: Line::new(&self.large), turn: self.turn, held: None }
+        Turns {
+            small: Line::new(&self.small, self.turn),
+            large: Line::new(&self.large, self.turn),
+            turn: self.turn,
+            held: None,
+        }
     }
 }
 
@@ -80,23 +120,30 @@ pub(super) struct Turns {
 struct Line {
     pool: Pool,
     permits: PollSemaphore,
+    overdue: Duration,
     waits: Option<Waits>,
 }
 
 impl Line {
-    fn new(pool: &Pool) -> Self {
-        Self { pool: pool.clone(), permits: PollSemaphore::new(Arc::clone(&pool.permits)), waits: None }
+    fn new(pool: &Pool, turn: Duration) -> Self {
+        let permits = PollSemaphore::new(Arc::clone(&pool.permits));
+        Self { pool: pool.clone(), permits, overdue: turn * OVERDUE, waits: None }
     }
 
     fn poll(&mut self, permits: u32, cx: &mut Context<'_>) -> Poll<Option<OwnedSemaphorePermit>> {
         let permits = self.permits.poll_acquire_many(cx, permits);
         if permits.is_ready() {
             self.waits = None;
-        } else if self.waits.is_none() {
-            self.pool.waiting.fetch_add(1, Ordering::AcqRel);
-            self.waits = Some(Waits(Arc::clone(&self.pool.waiting)));
+            return permits;
         }
-        permits
+        let overdue = self.overdue;
+        let waits = self.waits.get_or_insert_with(|| Waits::new(&self.pool.waiting, overdue));
+        while waits.overdue.as_mut().poll(cx).is_ready() {
+            // whoever they are for is woken
+            self.pool.take_back(overdue);
+            waits.overdue.as_mut().reset(Instant::now() + overdue);
+        }
+        Poll::Pending
     }
 
     /// Waits no longer. Permits that come to one who has gone on would be lost to all.
@@ -107,20 +154,29 @@ impl Line {
     }
 }
 
-/// One that waits is counted.
-struct Waits(Arc<AtomicUsize>);
+/// One that waits is counted, and looks now and then for turns that nobody ends.
+struct Waits {
+    counted: Arc<AtomicUsize>,
+    overdue: Pin<Box<Sleep>>,
+}
+
+impl Waits {
+    fn new(waiting: &Arc<AtomicUsize>, overdue: Duration) -> Self {
+        waiting.fetch_add(1, Ordering::AcqRel);
+        Self { counted: Arc::clone(waiting), overdue: Box::pin(tokio::time::sleep(overdue)) }
+    }
+}
 
 impl Drop for Waits {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.counted.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 /// A turn that was begun.
 struct Held {
-    _permits: OwnedSemaphorePermit,
-    /// Of its pool.
-    waiting: Arc<AtomicUsize>,
+    pool: Pool,
+    taken: Arc<Mutex<Taken>>,
     of: Needs,
     since: Instant,
     brought: usize,
@@ -132,15 +188,11 @@ impl Turns {
     /// Waits for the turn that it takes to read on, where this is not it.
     pub(super) fn poll_turn(&mut self, needs: Needs, cx: &mut Context<'_>) -> Poll<()> {
         let (is_small, permits) = match needs {
-            Needs::Nothing => {
-                self.end();
-                return Poll::Ready(());
-            }
+            Needs::Nothing => return Poll::Ready(()),
             Needs::Small => (true, 1),
             Needs::Large(permits) => (false, permits),
         };
-        let is_enough = |of| (of == Needs::Small) == is_small && of >= needs;
-        if self.held.as_ref().is_some_and(|held| is_enough(held.of)) {
+        if self.held.as_ref().is_some_and(|held| held.of >= needs && held.is_there()) {
             return Poll::Ready(());
         }
         self.held = None;
@@ -148,15 +200,7 @@ impl Turns {
             if is_small { (&mut self.small, &mut self.large) } else { (&mut self.large, &mut self.small) };
         other.leave();
         let permits = ready!(line.poll(permits, cx));
-        let waiting = Arc::clone(&line.pool.waiting);
-        self.held = permits.map(|permits| Held {
-            _permits: permits,
-            waiting,
-            of: needs,
-            since: Instant::now(),
-            brought: 0,
-            end: None,
-        });
+        self.held = permits.map(|permits| Held::new(&line.pool, permits, needs));
         Poll::Ready(())
     }
 
@@ -165,7 +209,7 @@ impl Turns {
         let Some(held) = &mut self.held else { return };
         held.brought = held.brought.saturating_add(bytes);
         if held.since.elapsed() >= self.turn {
-            if held.others_wait() {
+            if held.pool.others_wait() {
                 self.held = None;
             } else {
                 held.again();
@@ -179,7 +223,7 @@ impl Turns {
         loop {
             let end = held.end.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(held.since + self.turn)));
             ready!(end.as_mut().poll(cx));
-            if held.brought < BROUGHT && held.others_wait() {
+            if held.brought < BROUGHT && held.pool.others_wait() {
                 return Poll::Ready(());
             }
             held.again();
@@ -188,20 +232,38 @@ impl Turns {
 
     /// Nothing more is to come. Says whether a turn ends by it.
     pub(super) fn end(&mut self) -> bool {
+        self.leave();
+        self.held.take().is_some()
+    }
+
+    /// Waits for no turn any more.
+    pub(super) fn leave(&mut self) {
         self.small.leave();
         self.large.leave();
-        self.held.take().is_some()
     }
 }
 
 impl Held {
-    fn others_wait(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) > 0
+    fn new(pool: &Pool, permits: OwnedSemaphorePermit, of: Needs) -> Self {
+        let since = Instant::now();
+        Self { pool: pool.clone(), taken: pool.take(permits, since), of, since, brought: 0, end: None }
+    }
+
+    /// Whether nobody has taken it back.
+    fn is_there(&self) -> bool {
+        lock(&self.taken).permits.is_some()
     }
 
     /// The turn begins again.
     fn again(&mut self) {
         (self.since, self.brought, self.end) = (Instant::now(), 0, None);
+        lock(&self.taken).since = self.since;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        lock(&self.pool.taken).retain(|taken| !Arc::ptr_eq(taken, &self.taken));
     }
 }
 
@@ -277,6 +339,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_is_not_read_any_more_loses_its_turn_to_those_who_wait() {
+        let uploads = Uploads::of(1, 0, SHORT);
+        let [mut stuck, mut other] = [(); 2].map(|()| uploads.enter());
+        begins(&mut stuck, Needs::Small).await;
+        tokio::time::sleep(4 * SHORT).await;
+        // as long as nobody waits it may stay
+        assert!(!waits(&mut stuck, Needs::Small).await);
+        begins(&mut other, Needs::Small).await;
+        assert!(waits(&mut stuck, Needs::Small).await);
+        drop(other);
+        begins(&mut stuck, Needs::Small).await;
+        assert!(lock(&uploads.small.taken).len() == 1 && !uploads.small.others_wait());
+    }
+
+    #[tokio::test]
     async fn small_bodies_have_turns_of_their_own() {
         let uploads = Uploads::of(1, 0, LONG);
         let [mut large, mut small, mut other, mut third] = [(); 4].map(|()| uploads.enter());
@@ -292,6 +369,6 @@ mod tests {
         drop(large);
         begins(&mut third, Needs::Small).await;
         begins(&mut third, HUGE).await;
-        assert!([&uploads.small, &uploads.large].iter().all(|pool| pool.waiting.load(Ordering::Acquire) == 0));
+        assert!(![&uploads.small, &uploads.large].iter().any(|pool| pool.others_wait()));
     }
 }

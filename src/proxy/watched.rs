@@ -11,8 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::Frames;
 use super::framing::Scanner;
-use super::pieces::Pieces;
-use super::uploads::{Needs, Turns};
+use super::pieces::{Begun, Pieces};
+use super::uploads::{FOR_HUGE, Needs, Turns};
 
 /// Whether a request with two lengths came in on a connection.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +31,8 @@ pub(super) struct Watched<S> {
     turns: Turns,
     /// Whoever waits for a turn.
     reader: Option<Waker>,
+    /// Whether all that was at hand is read.
+    dry: bool,
 }
 
 /// What is watched.
@@ -41,11 +43,37 @@ enum Spoken {
 }
 
 impl Spoken {
-    fn needs(&self) -> Needs {
-        match self {
-            Self::Http1(scanner, _) => scanner.needs(),
-            Self::Http2(frames) => frames.needs(),
+    /// What it takes to read on where so much was read of a piece, and how much of it may be read then.
+    fn needs(&self, begun: Begun) -> (Needs, Begun) {
+        // whatever it will be, it is held for its length
+        let of_piece = match begun {
+            Begun::Little => Needs::Nothing,
+            Begun::Much => Needs::Small,
+            Begun::Long => Needs::Large(FOR_HUGE),
+        };
+        let needs = match self {
+            Self::Http1(scanner, _) => match scanner.needs() {
+                Needs::Nothing => of_piece,
+                // it said how long it is
+                known => return (known, Begun::Long),
+            },
+            Self::Http2(frames) => frames.needs().max(of_piece),
+        };
+        match needs {
+            Needs::Nothing => (needs, Begun::Little),
+            Needs::Small => (needs, Begun::Much),
+            Needs::Large(_) => (needs, Begun::Long),
         }
+    }
+
+    /// Whether the last request was read to its end, and nobody reads on.
+    fn is_through(&self) -> bool {
+        matches!(self, Self::Http1(scanner, _) if scanner.needs() == Needs::Nothing)
+    }
+
+    /// Whether the client may be waiting for us. Of HTTP/1.1 nothing is read then.
+    fn is_full(&self) -> bool {
+        matches!(self, Self::Http2(frames) if frames.is_full())
     }
 
     /// Sees what is at hand, and says how many bytes of it are to be read.
@@ -70,7 +98,7 @@ impl<S: Pieces> Watched<S> {
             true => Spoken::Http1(Scanner::default(), found),
             false => Spoken::Http2(Frames::new()),
         };
-        Self { inner, spoken, turns, reader: None }
+        Self { inner, spoken, turns, reader: None, dry: true }
     }
 
     /// Sees what goes out. Where no body goes on any more, whoever waits for its turn need not.
@@ -81,46 +109,67 @@ impl<S: Pieces> Watched<S> {
             bytes -= piece.len();
             frames.written(piece);
         }
-        if frames.needs() == Needs::Nothing && !self.inner.is_much() {
-            self.turns.end();
-            if let Some(reader) = self.reader.take() {
-                reader.wake();
-            }
+        if frames.needs() != Needs::Nothing || self.inner.begun() != Begun::Little {
+            return;
+        }
+        if let Some(reader) = self.reader.take() {
+            self.turns.leave();
+            reader.wake();
+        } else if self.dry {
+            self.end();
+        }
+    }
+
+    /// Nothing more is to come. What is kept for it is given back.
+    fn end(&mut self) {
+        if self.turns.end() {
+            self.inner.rest();
         }
     }
 }
 
 impl<S: Pieces + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { inner, spoken, turns, reader } = &mut *self;
+        let Self { inner, spoken, turns, reader, dry } = &mut *self;
         let before = buf.filled().len();
         loop {
-            // a piece that is not whole is held for its length, whatever it will be
-            let needs = spoken.needs().max(if inner.is_much() { Needs::Small } else { Needs::Nothing });
+            let begun = inner.begun();
+            let (needs, open) = spoken.needs(begun);
             // what is not read waits in the buffers of the system; what is read takes several of ours, whoever it is for
             if turns.poll_turn(needs, cx).is_pending() {
                 // room that is partly filled is no room to give back
-                if !inner.is_much() {
+                if begun == Begun::Little {
                     inner.rest();
                 }
                 *reader = Some(cx.waker().clone());
                 return Poll::Pending;
             }
             *reader = None;
-            inner.open(needs != Needs::Nothing);
-            if Pin::new(&mut *inner).poll_piece(cx, buf, &mut |bytes| spoken.read(bytes))?.is_ready() {
+            inner.open(open);
+            *dry = Pin::new(&mut *inner).poll_piece(cx, buf, &mut |bytes| spoken.read(bytes))?.is_pending();
+            if !*dry {
                 break;
             }
-            if needs == Needs::Nothing && inner.is_much() {
+            if inner.begun() > open {
                 continue;
             }
+            if needs == Needs::Nothing {
+                self.end();
+                return Poll::Pending;
+            }
             ready!(turns.poll_cut_off(cx));
+            if spoken.is_full() {
+                // it says nothing because we do not let it
+                turns.end();
+                continue;
+            }
             tracing::debug!("a body came too slowly while others waited");
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         turns.came(buf.filled().len() - before);
-        if spoken.needs() == Needs::Nothing && turns.end() {
-            inner.rest();
+        // over HTTP/2 reading goes on until nothing is at hand; over HTTP/1.1 not before the answer is through
+        if spoken.is_through() {
+            self.end();
         }
         Poll::Ready(Ok(()))
     }
@@ -272,7 +321,8 @@ mod tests {
         assert!(gives(&mut first, more.len()).await && gives(&mut second, unread).await);
         other.write_all(&more).await.unwrap();
         assert!(gives(&mut second, 9).await && !gives(&mut second, 1).await);
-        // told to stop, over two writes in pieces: the turn is that of the other
+        // told to stop, over two writes in pieces, when all that was at hand is read: the turn is that of the other
+        assert!(!gives(&mut first, 1).await);
         let reset = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 0];
         let (start, end) = reset.split_at(5);
         first.write_all(start).await.unwrap();
@@ -319,11 +369,11 @@ mod tests {
         other.get_mut().0.write_all(&theirs).await.unwrap();
         assert!(!gives(&mut second, 1).await);
         // only its beginning was read
-        assert!(second.inner.is_much());
+        assert!(second.inner.begun() > Begun::Little);
         one.get_mut().0.write_all(rest).await.unwrap();
         assert!(gives(&mut first, 16_000).await);
         assert!(gives(&mut second, 16_000).await);
-        assert!(!first.inner.is_much() && !second.inner.is_much());
+        assert!(first.inner.begun() == Begun::Little && second.inner.begun() == Begun::Little);
         assert_eq!(uploads.enter().poll_turn(Needs::Small, &mut Context::from_waker(Waker::noop())), Poll::Ready(()));
     }
 }
