@@ -314,6 +314,35 @@ mod tests {
     }
 
     #[test]
+    fn who_was_not_asked_for_more_may_be_waiting_for_us() {
+        let half = usize::try_from(WINDOW / 2).unwrap();
+        let mut frames = Frames::new();
+        // of any body, one that has ended among them
+        tell(&mut frames, &[PREFACED, &frame(DATA, 0, 1, half)].concat());
+        assert!(!frames.is_full());
+        tell(&mut frames, &frame(DATA, 0, 3, 1));
+        assert!(frames.is_full());
+        let update = |stream: u32, more: u32| {
+            let mut update = frame(WINDOW_UPDATE, 0, stream, 0);
+            *update.get_mut(2).unwrap() = 4;
+            update.extend(more.to_be_bytes());
+            update
+        };
+        // one body alone is asked for more, which is not said to the connection
+        for byte in [update(1, 9), frame(SETTINGS, 0, 0, 12)].concat() {
+            frames.written(&[byte]);
+        }
+        assert!(frames.is_full());
+        for byte in update(0, 1) {
+            frames.written(&[byte]);
+        }
+        assert!(!frames.is_full());
+        frames.written(&update(0, WINDOW));
+        tell(&mut frames, &frame(DATA, 0, 3, half));
+        assert!(!frames.is_full());
+    }
+
+    #[test]
     fn more_bodies_than_there_may_be_are_not_followed() {
         let most = u32::try_from(MOST).unwrap();
         let begun: Vec<_> = (0..most).map(|at| frame(HEADERS, 4, 2 * at + 1, 5)).collect();

@@ -228,6 +228,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_a_long_record_hardly_more_than_the_head_is_read_before_it_may_be() {
+        let record = |length: usize| {
+            let [high, low] = u16::try_from(length).unwrap().to_be_bytes();
+            [&[23, 3, 3, high, low], vec![0; length].as_slice()].concat()
+        };
+        let (mut near, far) = tokio::io::duplex(4 * GULP);
+        let mut gulps = Gulps::new(far);
+        gulps.open(Begun::Much);
+        near.write_all(&record(LONG)).await.unwrap();
+        let mut read = 0;
+        while read < HEAD + LONG {
+            assert_eq!(gulps.begun() == Begun::Much, read >= LITTLE);
+            read += gulps.read(&mut [0; LITTLE]).await.unwrap();
+        }
+        let silent = tokio::time::timeout(std::time::Duration::from_millis(20), gulps.read(&mut [0; 16])).await;
+        assert!(silent.is_err());
+        gulps.used();
+        near.write_all(&record(LONG + 1)).await.unwrap();
+        assert_eq!(gulps.read(&mut [0; HEAD]).await.unwrap(), HEAD);
+        assert_eq!(gulps.begun(), Begun::Long);
+        let waits = tokio::time::timeout(std::time::Duration::from_millis(20), gulps.read(&mut [0; 16])).await;
+        assert!(waits.is_err());
+        gulps.open(Begun::Long);
+        let mut left = LONG + 1;
+        while left > 0 {
+            assert_eq!(gulps.begun(), Begun::Long);
+            left -= gulps.read(&mut vec![0; 3 * GULP]).await.unwrap();
+        }
+        assert_eq!(gulps.begun(), Begun::Much);
+        // the head of one may come in pieces
+        let mut bytewise = Record::default();
+        for (at, byte) in [record(LONG), record(LONG + 1), record(1)].concat().into_iter().enumerate() {
+            bytewise.read(&[byte]);
+            assert_eq!(bytewise.is_long(), (2 * HEAD + LONG..2 * HEAD + 2 * LONG + 1).contains(&(at + 1)), "{at}");
+        }
+    }
+
+    #[tokio::test]
     async fn what_is_asked_for_little_by_little_comes_in_order_to_the_last_byte() {
         let (mut near, far) = tokio::io::duplex(3 * GULP);
         let sent: Vec<u8> = (0..5 * GULP).map(|at| u8::try_from(at % 251).unwrap()).collect();

@@ -146,6 +146,27 @@ mod tests {
     }
 
     #[test]
+    fn a_head_that_is_detached_says_the_same_from_a_place_of_its_own() {
+        for target in
+            ["/login.srf?a=%20b", "https://login.microsoftonline.com/a?b", "login.microsoftonline.com:443", "*"]
+        {
+            let read = Bytes::from("text/plain; a=\"\u{e9}\"");
+            let range = read.as_ptr_range();
+            let value = HeaderValue::from_maybe_shared(read).unwrap();
+            let fields = [("a", "1"), ("cookie", "b=c"), ("cookie", ""), ("d", "\t")];
+            let mut request = Request::post(target).header("content-type", value);
+            for (name, value) in fields {
+                request = request.header(name, value);
+            }
+            let mut request = request.body(()).unwrap();
+            let (uri, before) = (request.uri().clone(), request.headers().clone());
+            detach(&mut request);
+            assert_eq!((request.uri(), request.headers()), (&uri, &before));
+            assert!(!range.contains(&request.headers()["content-type"].as_bytes().as_ptr()));
+        }
+    }
+
+    #[test]
     fn what_belongs_to_the_connection_stays_behind() {
         let mut map = headers(&[
             ("connection", "close, X-Private, host"),

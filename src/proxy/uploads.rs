@@ -93,7 +93,8 @@ impl Uploads {
         Self::of(small, large, TURN)
     }
 
-    fn of(small: usize, large: usize, turn: Duration) -> Self {
+    /// The same with turns that are not as long as those of the proxy.
+    pub(super) fn of(small: usize, large: usize, turn: Duration) -> Self {
         Self { small: Pool::new(small.max(1)), large: Pool::new(large.max(FOR_HUGE as usize)), turn }
     }
 

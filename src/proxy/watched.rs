@@ -336,6 +336,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_was_not_asked_for_more_gives_its_turn_up_and_is_not_cut_off() {
+        let uploads = Uploads::of(0, 0, Duration::from_millis(5));
+        let connect = || plain(false, &uploads);
+        let frame = |kind: u8, length: u16| {
+            let [high, low] = length.to_be_bytes();
+            [&[0, high, low, kind, 0, 0, 0, 0, 1], vec![0; length.into()].as_slice()].concat()
+        };
+        let begun = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(1, 1).as_slice(), &frame(0, 33_000)].concat();
+        let (mut one, mut first) = connect();
+        let (mut other, mut second) = connect();
+        for far in [&mut one, &mut other] {
+            far.write_all(&begun).await.unwrap();
+        }
+        assert!(gives(&mut first, begun.len()).await);
+        // many turns long; what was brought counts for the first of them
+        let cut_off = async {
+            let deadline = tokio::time::Instant::now() + Duration::from_millis(200);
+            tokio::time::timeout_at(deadline, first.read(&mut [0; 1])).await
+        };
+        let (silent, ()) = tokio::join!(cut_off, async {
+            let mut left = begun.len();
+            while left > 0 {
+                left -= second.read(&mut vec![0; left]).await.unwrap();
+            }
+        });
+        // it waits still, and the other one was read
+        assert!(silent.is_err());
+    }
+
+    #[tokio::test]
     async fn a_record_that_is_not_whole_takes_a_turn() {
         let uploads = Uploads::new(1, 0);
         let made = rcgen::generate_simple_self_signed(["login.microsoftonline.com".to_owned()]).unwrap();

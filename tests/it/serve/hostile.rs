@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use hyper::StatusCode;
+use hyper::{Request, StatusCode};
 use samlgate::inspect::{Effort, MessageKind};
 use samlgate::proxy::{Bounds, Inspector};
 use samlgate::verdict::Code;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::bench::{Bench, FORM, HOST_NAME, Speak, chunks, full, judge, panicking, raw};
+use super::bench::{
+    Answer, Bench, Client, FORM, HOST_NAME, PATIENCE, Record, Speak, chunks, full, judge, panicking, raw,
+};
 use super::{POSTED, metric, post};
 
 /// The head of a post to an intercepted path, with further fields.
@@ -219,6 +221,37 @@ async fn who_begins_bodies_over_http2_and_goes_on_with_none_keeps_nobody_out() {
     }
     nobody_waits_long(&bench, Speak::Http2).await;
     drop(silent);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_a_hundred_things_at_one_time_keeps_nobody_out() {
+    const CONNECTIONS: usize = 6;
+    // it accepts, and answers nobody
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("url = \"http://{}\"", silent.local_addr().unwrap());
+    let bench = Bench::before("", &url, accepting(), Record::default(), |_| {}).await;
+    let mut answers = tokio::task::JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let Client::Http2(sender) = bench.client(Speak::Http2).await else { unreachable!() };
+        for _ in 0..100 {
+            let request = Request::get(format!("https://{HOST_NAME}/")).body(full("")).unwrap();
+            answers.spawn(sender.clone().send_request(request));
+        }
+    }
+    let too_many = CONNECTIONS * 99 - Bounds::default().requests_beside;
+    for _ in 0..too_many {
+        let answer = tokio::time::timeout(PATIENCE, answers.join_next()).await.unwrap().unwrap();
+        let answer = Answer::of(answer.unwrap().unwrap()).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer.body.contains("Too many requests"), "{}", answer.body);
+    }
+    assert!(tokio::time::timeout(Duration::from_millis(200), answers.join_next()).await.is_err());
+    // each connection has one, whatever the others have
+    let elsewhere = raw(&bench, "GET / HTTP/1.1\r\nHost: domain.company\r\nConnection: close\r\n\r\n").await;
+    assert_eq!(status(&elsewhere), Some("421"), "{elsewhere}");
+    bench.until("samlgate_requests_total{listener=\"reverse\",route=\"refuse\",status_class=\"5xx\"} 82").await;
+    drop(answers);
     bench.stop().await;
 }
 
