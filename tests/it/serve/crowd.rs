@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http_body_util::{Either, Empty};
 use hyper::Request;
 use hyper::body::{Bytes, Frame};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -79,8 +80,8 @@ async fn visit<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, visit: Visit, p
     let _ = stream.read(&mut [0; 1]).await;
 }
 
-/// The same over HTTP/2, so many posts at one time.
-async fn visit_by_streams<S>(stream: S, posts: usize, progress: &Arc<AtomicUsize>)
+/// The same over HTTP/2, so many requests at one time.
+async fn visit_by_streams<S>(stream: S, requests: usize, has_body: bool, progress: &Arc<AtomicUsize>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -88,13 +89,14 @@ where
     let made = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
     let Ok((mut sender, connection)) = made else { return };
     let mut answers = Vec::new();
-    for _ in 0..posts {
-        let request = Request::post(format!("https://{HOST_NAME}/login.srf"))
-            .header("content-type", FORM)
-            .header("content-length", LARGEST)
-            .body(AllButTheLast { left: LARGEST / PIECE - 1, progress: Arc::clone(progress) })
-            .unwrap();
-        answers.push(sender.send_request(request));
+    for _ in 0..requests {
+        let body = AllButTheLast { left: LARGEST / PIECE - 1, progress: Arc::clone(progress) };
+        let request = Request::post(format!("https://{HOST_NAME}/login.srf")).header("content-type", FORM);
+        let request = match has_body {
+            true => request.header("content-length", LARGEST).body(Either::Left(body)),
+            false => request.body(Either::Right(Empty::new())),
+        };
+        answers.push(sender.send_request(request.unwrap()));
     }
     // until the other side has had enough
     let _ = connection.await;
@@ -131,6 +133,8 @@ enum Visit {
     OneRecord(usize),
     /// So many posts at one time, over HTTP/2.
     Streams(usize),
+    /// The same, without bodies.
+    Bodiless(usize),
 }
 
 async fn peak(clients: usize, visiting: Visit, mode: &str) -> f64 {
@@ -142,7 +146,10 @@ async fn peak(clients: usize, visiting: Visit, mode: &str) -> f64 {
     let settings = format!("mode = \"{mode}\"\n[capture]\nfile = \"verdicts.jsonl\"\nraw = true\n");
     let settings = settings + "[limits]\nbody_bytes = \"1MiB\"\n";
     let process = Process::start_with(folder.path(), &settings, tls, swallowing().await);
-    let speak = if matches!(visiting, Visit::Streams(_)) { Speak::Http2 } else { Speak::Http1 };
+    let speak = match visiting {
+        Visit::Streams(_) | Visit::Bodiless(_) => Speak::Http2,
+        _ => Speak::Http1,
+    };
     let connector = TlsConnector::from(Arc::new(client(speak, &[made.cert.der().clone()])));
     let address = process.reverse;
     let (doors, progress) = (Arc::new(Semaphore::new(DOORS)), Arc::new(AtomicUsize::new(0)));
@@ -156,7 +163,8 @@ async fn peak(clients: usize, visiting: Visit, mode: &str) -> f64 {
             let Ok(stream) = connector.connect(name, stream).await else { return };
             drop(door);
             match visiting {
-                Visit::Streams(posts) => visit_by_streams(stream, posts, &progress).await,
+                Visit::Streams(posts) => visit_by_streams(stream, posts, true, &progress).await,
+                Visit::Bodiless(posts) => visit_by_streams(stream, posts, false, &progress).await,
                 _ => visit(stream, visiting, &progress).await,
             }
         });
@@ -189,10 +197,14 @@ async fn memory_stays_bounded_in_a_crowd() {
             (Visit::OneRecord(PIECE), "observe"),
             (Visit::OneRecord(LARGEST), "observe"),
             (Visit::Whole(8_000), "observe"),
+            (Visit::Whole(60_000), "observe"),
             (Visit::Whole(60_000), "enforce"),
             (Visit::Streams(0), "observe"),
             (Visit::Streams(1), "observe"),
+            (Visit::Streams(8), "observe"),
             (Visit::Streams(8), "enforce"),
+            (Visit::Bodiless(1), "observe"),
+            (Visit::Bodiless(100), "observe"),
         ] {
             let peak = peak(clients, visiting, mode).await;
             println!("  goal {most} MB{}", if peak <= most { "" } else { ": MISSED" });
