@@ -61,14 +61,19 @@ impl Crowd {
             since: Mutex::new(Instant::now()),
             leave: Notify::new(),
         });
-        lock(&self.members).push(Arc::clone(&member));
-        Present { member, members: Arc::clone(&self.members), _room: room }
+        let mut members = lock(&self.members);
+        members.push(Arc::clone(&member));
+        let among = members.len();
+        drop(members);
+        Present { member, among, members: Arc::clone(&self.members), _room: room }
     }
 }
 
 /// A connection that is there.
 pub(super) struct Present {
     pub(super) member: Arc<Member>,
+    /// How many there were when it came, itself among them.
+    pub(super) among: usize,
     members: Arc<Mutex<Vec<Arc<Member>>>>,
     _room: OwnedSemaphorePermit,
 }

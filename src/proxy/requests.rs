@@ -27,8 +27,11 @@ use super::service::Proxy;
 use super::watched::{TwoLengths, Watched};
 use crate::observe::Listener;
 
-/// Streams of one HTTP/2 connection at one time: a browser needs few, and each may hold a body.
-const STREAMS: u32 = 100;
+/// Streams of one HTTP/2 connection at one time: as many as clients take for granted before they are told ([RFC 9113 6.5.2]), and fewer for those
+/// that come when there are many connections. Each takes some memory, even when it is refused.
+const STREAMS: std::ops::RangeInclusive<usize> = 16..=100;
+/// Streams of all connections, as long as that leaves enough for each.
+const ALL_STREAMS: usize = 3200;
 /// Bytes of all headers of one request; cookies of sign-ins are long.
 pub(super) const HEAD_BYTES: u32 = 64 * 1024;
 /// Bytes of one HTTP/2 answer that wait for a client that does not take them.
@@ -127,7 +130,7 @@ where
             Box::pin(served(connection, bounds.idle, bounds.stalled, present, stop))
         }
         Http::Two => {
-            let connection = Box::pin(http2(&bounds).serve_connection(stream, service));
+            let connection = Box::pin(http2(&bounds, present.among).serve_connection(stream, service));
             Box::pin(served(connection, bounds.idle, bounds.stalled, present, stop))
         }
     }
@@ -144,11 +147,16 @@ fn http1(bounds: &Bounds) -> http1::Builder {
     builder
 }
 
-fn http2(bounds: &Bounds) -> http2::Builder<TokioExecutor> {
+fn streams(among: usize) -> u32 {
+    let each = (ALL_STREAMS / among.max(1)).clamp(*STREAMS.start(), *STREAMS.end());
+    u32::try_from(each).unwrap_or(u32::MAX)
+}
+
+fn http2(bounds: &Bounds, among: usize) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
+        .max_concurrent_streams(streams(among))
         .max_header_list_size(HEAD_BYTES)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
@@ -203,4 +211,14 @@ async fn served<C>(
 enum End {
     Now,
     InPeace,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::streams;
+
+    #[test]
+    fn a_connection_in_a_crowd_has_fewer_streams() {
+        assert_eq!([0, 1, 32, 64, 200, 4096].map(streams), [100, 100, 100, 50, 16, 16]);
+    }
 }
