@@ -42,19 +42,19 @@ struct Held {
 }
 
 impl Held {
-    /// Takes a piece of a body that is expected to have so many bytes, if there is room for it. With the first piece there is to be room
-    /// for all of them.
+    /// Takes a piece of a body that is expected to have so many bytes, if there is room for it: for twice what is there, and not for more
+    /// than is expected. Who says much and brings little keeps nobody out.
     ///
-    /// They are copied as they come: a body in chunks of one byte each would take many times its length as pieces. Memory that is asked
-    /// for at once is only taken as it is filled; what grows by doubling may take twice what it holds.
+    /// They are copied as they come: a body in chunks of one byte each would take many times its length as pieces.
     fn take(&mut self, piece: &[u8], expected: usize) -> bool {
         let bytes = self.bytes.len().saturating_add(piece.len());
-        if let Some(more) = bytes.max(expected).checked_sub(self.taken).filter(|_| bytes > self.taken) {
-            if !self.room.grow(more) {
+        if bytes > self.taken {
+            let wanted = bytes.max(expected.min(bytes.saturating_mul(2)));
+            if !self.room.grow(wanted.saturating_sub(self.taken)) {
                 return false;
             }
-            self.taken += more;
-            self.bytes.reserve_exact(expected.saturating_sub(self.bytes.len()));
+            self.taken = wanted;
+            self.bytes.reserve_exact(wanted.saturating_sub(self.bytes.len()));
         }
         self.bytes.extend_from_slice(piece);
         true

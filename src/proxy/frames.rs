@@ -55,7 +55,7 @@ impl Frames {
 
     /// Whether the client may be waiting for us: the library asks for more when half of what may come was taken.
     pub(super) fn is_full(&self) -> bool {
-        self.untaken > i64::from(WINDOW / 2)
+        self.untaken > i64::from(WINDOW / 2) && self.read.frame.is_none()
     }
 
     /// Sees what comes in. Says how many bytes may be read before more is needed than now: up to the headers or
@@ -320,7 +320,11 @@ mod tests {
         // of any body, one that has ended among them
         tell(&mut frames, &[PREFACED, &frame(DATA, 0, 1, half)].concat());
         assert!(!frames.is_full());
-        tell(&mut frames, &frame(DATA, 0, 3, 1));
+        let (head, last) = (frame(DATA, 0, 3, 0), frame(DATA, 0, 3, 1));
+        tell(&mut frames, last.get(..head.len()).unwrap());
+        // which was said, and did not come
+        assert!(!frames.is_full());
+        tell(&mut frames, last.get(head.len()..).unwrap());
         assert!(frames.is_full());
         let update = |stream: u32, more: u32| {
             let mut update = frame(WINDOW_UPDATE, 0, stream, 0);

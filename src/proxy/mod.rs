@@ -169,8 +169,8 @@ impl Default for Bounds {
             idle: Duration::from_secs(60),
             // longer than `body` and `answer` together
             stalled: Duration::from_secs(120),
-            // a hundred browsers that load a page
-            requests_beside: 512,
+            // half of what may be forwarded: the connections that take no answers must not take all of it
+            requests_beside: 128,
             // five hundred a second at an upstream that takes half of one
             forwarded: 256,
             connect: Duration::from_secs(5),

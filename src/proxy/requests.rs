@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -114,7 +114,7 @@ where
             true => Some(Refusal::LengthAmbiguous),
             false => open.is_too_many().then_some(Refusal::TooMany),
         };
-        if http == Http::One {
+        if http == Http::One && !request.body().is_end_stream() {
             // now: the library reads of the body before anybody asks
             headers::detach(&mut request);
         }

@@ -19,8 +19,8 @@ pub(super) const LARGE: u64 = 64 * 1024;
 pub(super) const FOR_HUGE: u32 = 8;
 /// How long a turn is while others wait; whoever has more to say then waits for the next one.
 const TURN: Duration = Duration::from_secs(2);
-/// Bytes that a body brings in its turn. Whoever brings less while others wait is cut off: a few clients that say nothing, or a byte now
-/// and then, must not keep out the bodies of everybody else.
+/// Bytes that a large body brings in its turn. Whoever brings less while others wait is cut off: a few clients that say nothing, or a byte
+/// now and then, must not keep out the bodies of everybody else. Of a small one a byte is enough: it has hardly more.
 const BROUGHT: usize = 16 * 1024;
 /// Turns that one takes for whom nobody reads: its own other side is slow, or it takes no answers. Who is read ends its turn itself.
 const OVERDUE: u32 = 2;
@@ -33,6 +33,15 @@ pub(super) enum Needs {
     Small,
     /// So many permits of the large ones.
     Large(u32),
+}
+
+/// How a turn ends in which nothing more is at hand, while others wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// Hardly anything came: nothing more is to be read.
+    CutOff,
+    /// The rest waits for the next turn.
+    PassOn,
 }
 
 /// The turns of all connections.
@@ -73,12 +82,13 @@ impl Pool {
 
     /// Takes back what was taken for longer than this.
     fn take_back(&self, time: Duration) {
-        for taken in lock(&self.taken).iter() {
+        lock(&self.taken).retain(|taken| {
             let mut taken = lock(taken);
             if taken.since.elapsed() >= time {
                 taken.permits = None;
             }
-        }
+            taken.permits.is_some()
+        });
     }
 }
 
@@ -218,14 +228,17 @@ impl Turns {
         }
     }
 
-    /// No bytes are there. Ready when the turn has ended, hardly anything came, and others wait: then nothing more is to be read.
-    pub(super) fn poll_cut_off(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// No bytes are there. Ready when the turn has ended, and others wait.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Ends> {
         let Some(held) = &mut self.held else { return Poll::Pending };
         loop {
             let end = held.end.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(held.since + self.turn)));
             ready!(end.as_mut().poll(cx));
-            if held.brought < BROUGHT && held.pool.others_wait() {
-                return Poll::Ready(());
+            if held.pool.others_wait() {
+                let least = if held.of == Needs::Small { 1 } else { BROUGHT };
+                let ends = if held.brought < least { Ends::CutOff } else { Ends::PassOn };
+                self.end();
+                return Poll::Ready(ends);
             }
             held.again();
         }
@@ -287,8 +300,8 @@ mod tests {
         poll_fn(|cx| Poll::Ready(turns.poll_turn(needs, cx).is_pending())).await
     }
 
-    async fn cut_off(turns: &mut Turns) {
-        poll_fn(|cx| turns.poll_cut_off(cx)).await;
+    async fn ends(turns: &mut Turns) -> Ends {
+        poll_fn(|cx| turns.poll_end(cx)).await
     }
 
     #[tokio::test]
@@ -313,10 +326,10 @@ mod tests {
         begins(&mut silent, HUGE).await;
         // a byte now and then is nothing
         silent.came(1);
-        assert!(tokio::time::timeout(4 * SHORT, cut_off(&mut silent)).await.is_err());
+        assert!(tokio::time::timeout(4 * SHORT, ends(&mut silent)).await.is_err());
         assert!(waits(&mut other, HUGE).await);
-        cut_off(&mut silent).await;
-        drop(silent);
+        silent.came(1);
+        assert_eq!(ends(&mut silent).await, Ends::CutOff);
         begins(&mut other, HUGE).await;
     }
 
@@ -337,6 +350,25 @@ mod tests {
         assert!(uploads.large.waiting.load(Ordering::Acquire) == 1);
         other.end();
         begins(&mut busy, HUGE).await;
+        // and so where nothing is at hand at the end of it
+        busy.came(BROUGHT);
+        assert!(waits(&mut other, HUGE).await);
+        assert_eq!(ends(&mut busy).await, Ends::PassOn);
+        begins(&mut other, HUGE).await;
+    }
+
+    #[tokio::test]
+    async fn of_a_small_body_a_byte_is_enough() {
+        let uploads = Uploads::of(1, 0, SHORT);
+        let [mut slow, mut other] = [(); 2].map(|()| uploads.enter());
+        for (brought, how) in [(1, Ends::PassOn), (0, Ends::CutOff)] {
+            begins(&mut slow, Needs::Small).await;
+            slow.came(brought);
+            assert!(waits(&mut other, Needs::Small).await);
+            assert_eq!(ends(&mut slow).await, how);
+            begins(&mut other, Needs::Small).await;
+            other.end();
+        }
     }
 
     #[tokio::test]

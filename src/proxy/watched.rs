@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::frames::Frames;
 use super::framing::Scanner;
 use super::pieces::{Begun, Pieces};
-use super::uploads::{FOR_HUGE, Needs, Turns};
+use super::uploads::{Ends, FOR_HUGE, Needs, Turns};
 
 /// Whether a request with two lengths came in on a connection.
 #[derive(Debug, Clone, Default)]
@@ -157,10 +157,8 @@ impl<S: Pieces + Unpin> AsyncRead for Watched<S> {
                 self.end();
                 return Poll::Pending;
             }
-            ready!(turns.poll_cut_off(cx));
-            if spoken.is_full() {
-                // it says nothing because we do not let it
-                turns.end();
+            // who says nothing because we do not let it is not at fault
+            if ready!(turns.poll_end(cx)) == Ends::PassOn || spoken.is_full() {
                 continue;
             }
             tracing::debug!("a body came too slowly while others waited");

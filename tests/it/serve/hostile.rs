@@ -226,7 +226,7 @@ async fn who_begins_bodies_over_http2_and_goes_on_with_none_keeps_nobody_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_a_hundred_things_at_one_time_keeps_nobody_out() {
-    const CONNECTIONS: usize = 6;
+    const CONNECTIONS: usize = 2;
     // it accepts, and answers nobody
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("url = \"http://{}\"", silent.local_addr().unwrap());
@@ -250,7 +250,8 @@ async fn who_asks_a_hundred_things_at_one_time_keeps_nobody_out() {
     // each connection has one, whatever the others have
     let elsewhere = raw(&bench, "GET / HTTP/1.1\r\nHost: domain.company\r\nConnection: close\r\n\r\n").await;
     assert_eq!(status(&elsewhere), Some("421"), "{elsewhere}");
-    bench.until("samlgate_requests_total{listener=\"reverse\",route=\"refuse\",status_class=\"5xx\"} 82").await;
+    let refused = "samlgate_requests_total{listener=\"reverse\",route=\"refuse\",status_class=\"5xx\"}";
+    bench.until(&format!("{refused} {too_many}")).await;
     drop(answers);
     bench.stop().await;
 }
