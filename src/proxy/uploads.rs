@@ -1,7 +1,6 @@
 //! The turns of bodies: so many are read at one time, and none for long while others wait.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -54,8 +53,22 @@ pub(super) struct Uploads {
 #[derive(Clone)]
 struct Pool {
     permits: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
-    taken: Arc<Mutex<Vec<Arc<Mutex<Taken>>>>>,
+    /// Those who wait.
+    line: Shared<Place>,
+    taken: Shared<Taken>,
+    /// When those two were last looked through.
+    swept: Arc<Mutex<Instant>>,
+}
+
+/// What all connections see of each.
+type Shared<T> = Arc<Mutex<Vec<Arc<Mutex<T>>>>>;
+
+/// A place in the line.
+struct Place {
+    /// They come to whoever is next, be it asked for them or not.
+    permits: PollSemaphore,
+    /// When they were last asked for.
+    looked: Instant,
 }
 
 /// Permits that were taken.
@@ -67,11 +80,19 @@ struct Taken {
 
 impl Pool {
     fn new(permits: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(permits)), waiting: Arc::default(), taken: Arc::default() }
+        let swept = Arc::new(Mutex::new(Instant::now()));
+        Self { permits: Arc::new(Semaphore::new(permits)), line: Arc::default(), taken: Arc::default(), swept }
     }
 
     fn others_wait(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) > 0
+        !lock(&self.line).is_empty()
+    }
+
+    fn enter(&self) -> Arc<Mutex<Place>> {
+        let permits = PollSemaphore::new(Arc::clone(&self.permits));
+        let place = Arc::new(Mutex::new(Place { permits, looked: Instant::now() }));
+        lock(&self.line).push(Arc::clone(&place));
+        place
     }
 
     fn take(&self, permits: OwnedSemaphorePermit, since: Instant) -> Arc<Mutex<Taken>> {
@@ -80,8 +101,25 @@ impl Pool {
         taken
     }
 
-    /// Takes back what was taken for longer than this.
+    /// Takes back what was taken for longer than this, and the places of those who did not ask for twice as long: whoever waits and is
+    /// read asks as often as this is called.
     fn take_back(&self, time: Duration) {
+        {
+            // each of thousands who wait calls this, and one of them is enough
+            let mut swept = lock(&self.swept);
+            if swept.elapsed() < time / 4 {
+                return;
+            }
+            *swept = Instant::now();
+        }
+        lock(&self.line).retain(|place| {
+            let mut place = lock(place);
+            let asks = place.looked.elapsed() < 2 * time;
+            if !asks {
+                place.permits = PollSemaphore::new(Arc::clone(&self.permits));
+            }
+            asks
+        });
         lock(&self.taken).retain(|taken| {
             let mut taken = lock(taken);
             if taken.since.elapsed() >= time {
@@ -127,60 +165,69 @@ pub(super) struct Turns {
     held: Option<Held>,
 }
 
-/// A place in the line of those who wait for a pool.
+/// The way of one connection to the permits of a pool.
 struct Line {
     pool: Pool,
-    permits: PollSemaphore,
     overdue: Duration,
     waits: Option<Waits>,
 }
 
 impl Line {
     fn new(pool: &Pool, turn: Duration) -> Self {
-        let permits = PollSemaphore::new(Arc::clone(&pool.permits));
-        Self { pool: pool.clone(), permits, overdue: turn * OVERDUE, waits: None }
+        Self { pool: pool.clone(), overdue: turn * OVERDUE, waits: None }
     }
 
     fn poll(&mut self, permits: u32, cx: &mut Context<'_>) -> Poll<Option<OwnedSemaphorePermit>> {
-        let permits = self.permits.poll_acquire_many(cx, permits);
-        if permits.is_ready() {
-            self.waits = None;
-            return permits;
+        if self.waits.is_none()
+            && let Ok(permits) = Arc::clone(&self.pool.permits).try_acquire_many_owned(permits)
+        {
+            return Poll::Ready(Some(permits));
         }
-        let overdue = self.overdue;
-        let waits = self.waits.get_or_insert_with(|| Waits::new(&self.pool.waiting, overdue));
+        let waits = self.waits.get_or_insert_with(|| Waits::new(&self.pool, self.overdue));
+        if let Poll::Ready(permits) = waits.poll(permits, cx) {
+            self.waits = None;
+            return Poll::Ready(permits);
+        }
         while waits.overdue.as_mut().poll(cx).is_ready() {
             // whoever they are for is woken
-            self.pool.take_back(overdue);
-            waits.overdue.as_mut().reset(Instant::now() + overdue);
+            self.pool.take_back(self.overdue);
+            waits.overdue.as_mut().reset(Instant::now() + self.overdue);
         }
         Poll::Pending
     }
 
     /// Waits no longer. Permits that come to one who has gone on would be lost to all.
     fn leave(&mut self) {
-        if self.waits.take().is_some() {
-            self.permits = PollSemaphore::new(Arc::clone(&self.pool.permits));
-        }
+        self.waits = None;
     }
 }
 
-/// One that waits is counted, and looks now and then for turns that nobody ends.
+/// One that waits, and looks now and then for what nobody uses.
 struct Waits {
-    counted: Arc<AtomicUsize>,
+    pool: Pool,
+    place: Arc<Mutex<Place>>,
     overdue: Pin<Box<Sleep>>,
 }
 
 impl Waits {
-    fn new(waiting: &Arc<AtomicUsize>, overdue: Duration) -> Self {
-        waiting.fetch_add(1, Ordering::AcqRel);
-        Self { counted: Arc::clone(waiting), overdue: Box::pin(tokio::time::sleep(overdue)) }
+    fn new(pool: &Pool, overdue: Duration) -> Self {
+        Self { pool: pool.clone(), place: pool.enter(), overdue: Box::pin(tokio::time::sleep(overdue)) }
+    }
+
+    fn poll(&mut self, permits: u32, cx: &mut Context<'_>) -> Poll<Option<OwnedSemaphorePermit>> {
+        if Arc::strong_count(&self.place) == 1 {
+            // it was taken back: at the end of the line
+            self.place = self.pool.enter();
+        }
+        let mut place = lock(&self.place);
+        place.looked = Instant::now();
+        place.permits.poll_acquire_many(cx, permits)
     }
 }
 
 impl Drop for Waits {
     fn drop(&mut self) {
-        self.counted.fetch_sub(1, Ordering::AcqRel);
+        lock(&self.pool.line).retain(|place| !Arc::ptr_eq(place, &self.place));
     }
 }
 
@@ -316,7 +363,7 @@ mod tests {
         assert!(waits(&mut third, ONE).await);
         drop(other);
         begins(&mut third, ONE).await;
-        assert_eq!(uploads.large.waiting.load(Ordering::Acquire), 0);
+        assert!(!uploads.large.others_wait());
     }
 
     #[tokio::test]
@@ -347,7 +394,7 @@ mod tests {
         busy.came(BROUGHT);
         assert!(waits(&mut busy, HUGE).await);
         begins(&mut other, HUGE).await;
-        assert!(uploads.large.waiting.load(Ordering::Acquire) == 1);
+        assert!(uploads.large.others_wait());
         other.end();
         begins(&mut busy, HUGE).await;
         // and so where nothing is at hand at the end of it
@@ -384,6 +431,23 @@ mod tests {
         drop(other);
         begins(&mut stuck, Needs::Small).await;
         assert!(lock(&uploads.small.taken).len() == 1 && !uploads.small.others_wait());
+    }
+
+    #[tokio::test]
+    async fn who_waits_and_asks_no_more_takes_nothing_from_those_behind() {
+        let uploads = Uploads::of(1, 0, SHORT);
+        let [mut first, mut stuck, mut other] = [(); 3].map(|()| uploads.enter());
+        begins(&mut first, Needs::Small).await;
+        assert!(waits(&mut stuck, Needs::Small).await);
+        first.end();
+        // it is the turn of the one, which does not come for it
+        begins(&mut other, Needs::Small).await;
+        assert!(!uploads.small.others_wait());
+        // and may still come
+        assert!(waits(&mut stuck, Needs::Small).await && uploads.small.others_wait());
+        other.end();
+        begins(&mut stuck, Needs::Small).await;
+        assert!(!uploads.small.others_wait());
     }
 
     #[tokio::test]

@@ -348,7 +348,9 @@ mod tests {
             far.write_all(&begun).await.unwrap();
         }
         assert!(gives(&mut first, begun.len()).await);
-        // many turns long; what was brought counts for the first of them
+        // what was brought counts for its first turn alone
+        assert!(!gives(&mut first, 1).await);
+        // many turns long
         let cut_off = async {
             let deadline = tokio::time::Instant::now() + Duration::from_millis(200);
             tokio::time::timeout_at(deadline, first.read(&mut [0; 1])).await
