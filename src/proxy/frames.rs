@@ -26,7 +26,7 @@ pub(super) struct Frames {
     /// The bodies that have begun and not ended, and the bytes of each that came.
     bodies: Vec<(u32, u64)>,
     /// Bytes of all bodies that came, less those that were asked for since.
-    untaken: i64,
+    untaken: u64,
     /// Whether there were more than are followed.
     lost: bool,
 }
@@ -55,7 +55,7 @@ impl Frames {
 
     /// Whether the client may be waiting for us: the library asks for more when half of what may come was taken.
     pub(super) fn is_full(&self) -> bool {
-        self.untaken > i64::from(WINDOW / 2) && self.read.frame.is_none()
+        self.untaken > u64::from(WINDOW / 2) && self.read.frame.is_none()
     }
 
     /// Sees what comes in. Says how many bytes may be read before more is needed than now: up to the headers or
@@ -65,7 +65,7 @@ impl Frames {
         while !left.is_empty() || self.read.is_through() {
             match self.read.next(&mut left) {
                 Some(Event::Begins(Frame { kind: DATA, stream, length, .. })) => {
-                    self.untaken += i64::from(length);
+                    self.untaken = self.untaken.saturating_add(length.into());
                     let body = self.bodies.iter_mut().find(|(of, _)| *of == stream);
                     if let Some((_, came)) = body {
                         *came = came.saturating_add(length.into());
@@ -94,7 +94,7 @@ impl Frames {
             match self.written.next(&mut bytes) {
                 Some(Event::Begins(Frame { kind: RST_STREAM, stream, .. })) => self.end(stream),
                 Some(Event::Ends(Frame { kind: WINDOW_UPDATE, stream: 0, .. }, more)) => {
-                    self.untaken = self.untaken.saturating_sub(more.into()).max(0);
+                    self.untaken = self.untaken.saturating_sub(more.into());
                 }
                 _ => {}
             }

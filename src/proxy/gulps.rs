@@ -97,20 +97,20 @@ impl Record {
     }
 
     fn read(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
+        loop {
             let now = self.left.min(bytes.len());
             self.left -= now;
-            bytes = bytes.get(now..).unwrap_or_default();
-            while let (0, Some((byte, rest))) = (self.left, bytes.split_first()) {
-                if let Some(next) = self.head.get_mut(self.filled) {
-                    *next = *byte;
-                }
-                (self.filled, bytes) = (self.filled + 1, rest);
-                if self.filled == HEAD {
-                    let [.., high, low] = self.head;
-                    self.length = u16::from_be_bytes([high, low]).into();
-                    (self.filled, self.left) = (0, self.length);
-                }
+            // where more is left, it is of the next head
+            let Some((byte, rest)) = bytes.get(now..).and_then(<[u8]>::split_first) else { return };
+            bytes = rest;
+            if let Some(next) = self.head.get_mut(self.filled) {
+                *next = *byte;
+            }
+            self.filled += 1;
+            if self.filled == HEAD {
+                let [.., high, low] = self.head;
+                self.length = u16::from_be_bytes([high, low]).into();
+                (self.filled, self.left) = (0, self.length);
             }
         }
     }

@@ -52,12 +52,12 @@ pub(super) async fn secured<S>(
     listener: Listener,
     proxy: Arc<Proxy>,
     present: Present,
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     // on the heap, and gone when it is through: the connection lives much longer
-    let Some(stream) = Box::pin(handshake(stream, &proxy, &present, stop.clone())).await else { return };
+    let Some(stream) = Box::pin(handshake(stream, &proxy, &present, &mut stop)).await else { return };
     let http = match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => Http::Two,
         _ => Http::One,
@@ -69,7 +69,7 @@ async fn handshake<S>(
     stream: S,
     proxy: &Proxy,
     present: &Present,
-    mut stop: watch::Receiver<bool>,
+    stop: &mut watch::Receiver<bool>,
 ) -> Option<TlsStream<Gulps<S>>>
 where
     S: AsyncRead + AsyncWrite + Unpin,

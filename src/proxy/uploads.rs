@@ -1,13 +1,13 @@
 //! The turns of bodies: so many are read at one time, and none for long while others wait.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep};
-use tokio_util::sync::PollSemaphore;
+use tokio::time::Sleep;
+
+use super::permits::{Line, Permits, Pool};
 
 /// Bytes of a small body: sign-ins have some 10 kB.
 pub(super) const SMALL: u64 = 16 * 1024;
@@ -45,94 +45,9 @@ pub(super) enum Ends {
 
 /// The turns of all connections.
 pub(super) struct Uploads {
-    small: Pool,
-    large: Pool,
+    small: Arc<Pool>,
+    large: Arc<Pool>,
     turn: Duration,
-}
-
-#[derive(Clone)]
-struct Pool {
-    permits: Arc<Semaphore>,
-    /// Those who wait.
-    line: Shared<Place>,
-    taken: Shared<Taken>,
-    /// When those two were last looked through.
-    swept: Arc<Mutex<Instant>>,
-}
-
-/// What all connections see of each.
-type Shared<T> = Arc<Mutex<Vec<Arc<Mutex<T>>>>>;
-
-/// A place in the line.
-struct Place {
-    /// They come to whoever is next, be it asked for them or not.
-    permits: PollSemaphore,
-    /// When they were last asked for.
-    looked: Instant,
-}
-
-/// Permits that were taken.
-struct Taken {
-    /// None where they were taken back.
-    permits: Option<OwnedSemaphorePermit>,
-    since: Instant,
-}
-
-impl Pool {
-    fn new(permits: usize) -> Self {
-        let swept = Arc::new(Mutex::new(Instant::now()));
-        Self { permits: Arc::new(Semaphore::new(permits)), line: Arc::default(), taken: Arc::default(), swept }
-    }
-
-    fn others_wait(&self) -> bool {
-        !lock(&self.line).is_empty()
-    }
-
-    fn enter(&self) -> Arc<Mutex<Place>> {
-        let permits = PollSemaphore::new(Arc::clone(&self.permits));
-        let place = Arc::new(Mutex::new(Place { permits, looked: Instant::now() }));
-        lock(&self.line).push(Arc::clone(&place));
-        place
-    }
-
-    fn take(&self, permits: OwnedSemaphorePermit, since: Instant) -> Arc<Mutex<Taken>> {
-        let taken = Arc::new(Mutex::new(Taken { permits: Some(permits), since }));
-        lock(&self.taken).push(Arc::clone(&taken));
-        taken
-    }
-
-    /// Takes back what was taken for longer than this, and the places of those who did not ask for twice as long: whoever waits and is
-    /// read asks as often as this is called.
-    fn take_back(&self, time: Duration) {
-        {
-            // each of thousands who wait calls this, and one of them is enough
-            let mut swept = lock(&self.swept);
-            if swept.elapsed() < time / 4 {
-                return;
-            }
-            *swept = Instant::now();
-        }
-        lock(&self.line).retain(|place| {
-            let mut place = lock(place);
-            let asks = place.looked.elapsed() < 2 * time;
-            if !asks {
-                place.permits = PollSemaphore::new(Arc::clone(&self.permits));
-            }
-            asks
-        });
-        lock(&self.taken).retain(|taken| {
-            let mut taken = lock(taken);
-            if taken.since.elapsed() >= time {
-                taken.permits = None;
-            }
-            taken.permits.is_some()
-        });
-    }
-}
-
-/// A panic while such a lock was held leaves sound values behind: none is written in two steps.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Uploads {
@@ -143,17 +58,13 @@ impl Uploads {
 
     /// The same with turns that are not as long as those of the proxy.
     pub(super) fn of(small: usize, large: usize, turn: Duration) -> Self {
-        Self { small: Pool::new(small.max(1)), large: Pool::new(large.max(FOR_HUGE as usize)), turn }
+        let pool = |permits| Arc::new(Pool::new(permits, turn * OVERDUE));
+        Self { small: pool(small.max(1)), large: pool(large.max(FOR_HUGE as usize)), turn }
     }
 
     /// The turns of one more connection.
     pub(super) fn enter(&self) -> Turns {
-        Turns {
-            small: Line::new(&self.small, self.turn),
-            large: Line::new(&self.large, self.turn),
-            turn: self.turn,
-            held: None,
-        }
+        Turns { small: Line::new(&self.small), large: Line::new(&self.large), turn: self.turn, held: None }
     }
 }
 
@@ -165,78 +76,10 @@ pub(super) struct Turns {
     held: Option<Held>,
 }
 
-/// The way of one connection to the permits of a pool.
-struct Line {
-    pool: Pool,
-    overdue: Duration,
-    waits: Option<Waits>,
-}
-
-impl Line {
-    fn new(pool: &Pool, turn: Duration) -> Self {
-        Self { pool: pool.clone(), overdue: turn * OVERDUE, waits: None }
-    }
-
-    fn poll(&mut self, permits: u32, cx: &mut Context<'_>) -> Poll<Option<OwnedSemaphorePermit>> {
-        if self.waits.is_none()
-            && let Ok(permits) = Arc::clone(&self.pool.permits).try_acquire_many_owned(permits)
-        {
-            return Poll::Ready(Some(permits));
-        }
-        let waits = self.waits.get_or_insert_with(|| Waits::new(&self.pool, self.overdue));
-        if let Poll::Ready(permits) = waits.poll(permits, cx) {
-            self.waits = None;
-            return Poll::Ready(permits);
-        }
-        while waits.overdue.as_mut().poll(cx).is_ready() {
-            // whoever they are for is woken
-            self.pool.take_back(self.overdue);
-            waits.overdue.as_mut().reset(Instant::now() + self.overdue);
-        }
-        Poll::Pending
-    }
-
-    /// Waits no longer. Permits that come to one who has gone on would be lost to all.
-    fn leave(&mut self) {
-        self.waits = None;
-    }
-}
-
-/// One that waits, and looks now and then for what nobody uses.
-struct Waits {
-    pool: Pool,
-    place: Arc<Mutex<Place>>,
-    overdue: Pin<Box<Sleep>>,
-}
-
-impl Waits {
-    fn new(pool: &Pool, overdue: Duration) -> Self {
-        Self { pool: pool.clone(), place: pool.enter(), overdue: Box::pin(tokio::time::sleep(overdue)) }
-    }
-
-    fn poll(&mut self, permits: u32, cx: &mut Context<'_>) -> Poll<Option<OwnedSemaphorePermit>> {
-        if Arc::strong_count(&self.place) == 1 {
-            // it was taken back: at the end of the line
-            self.place = self.pool.enter();
-        }
-        let mut place = lock(&self.place);
-        place.looked = Instant::now();
-        place.permits.poll_acquire_many(cx, permits)
-    }
-}
-
-impl Drop for Waits {
-    fn drop(&mut self) {
-        lock(&self.pool.line).retain(|place| !Arc::ptr_eq(place, &self.place));
-    }
-}
-
 /// A turn that was begun.
 struct Held {
-    pool: Pool,
-    taken: Arc<Mutex<Taken>>,
+    permits: Permits,
     of: Needs,
-    since: Instant,
     brought: usize,
     /// Wakes at the end of the turn whoever waits for bytes.
     end: Option<Pin<Box<Sleep>>>,
@@ -250,7 +93,7 @@ impl Turns {
             Needs::Small => (true, 1),
             Needs::Large(permits) => (false, permits),
         };
-        if self.held.as_ref().is_some_and(|held| held.of >= needs && held.is_there()) {
+        if self.held.as_ref().is_some_and(|held| held.of >= needs && held.permits.are_there()) {
             return Poll::Ready(());
         }
         self.held = None;
@@ -258,7 +101,7 @@ impl Turns {
             if is_small { (&mut self.small, &mut self.large) } else { (&mut self.large, &mut self.small) };
         other.leave();
         let permits = ready!(line.poll(permits, cx));
-        self.held = permits.map(|permits| Held::new(&line.pool, permits, needs));
+        self.held = permits.map(|permits| Held { permits, of: needs, brought: 0, end: None });
         Poll::Ready(())
     }
 
@@ -266,8 +109,8 @@ impl Turns {
     pub(super) fn came(&mut self, bytes: usize) {
         let Some(held) = &mut self.held else { return };
         held.brought = held.brought.saturating_add(bytes);
-        if held.since.elapsed() >= self.turn {
-            if held.pool.others_wait() {
+        if held.permits.since().elapsed() >= self.turn {
+            if held.permits.others_wait() {
                 self.held = None;
             } else {
                 held.again();
@@ -279,9 +122,10 @@ impl Turns {
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Ends> {
         let Some(held) = &mut self.held else { return Poll::Pending };
         loop {
-            let end = held.end.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(held.since + self.turn)));
+            let since = held.permits.since();
+            let end = held.end.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(since + self.turn)));
             ready!(end.as_mut().poll(cx));
-            if held.pool.others_wait() {
+            if held.permits.others_wait() {
                 let least = if held.of == Needs::Small { 1 } else { BROUGHT };
                 let ends = if held.brought < least { Ends::CutOff } else { Ends::PassOn };
                 self.end();
@@ -305,26 +149,10 @@ impl Turns {
 }
 
 impl Held {
-    fn new(pool: &Pool, permits: OwnedSemaphorePermit, of: Needs) -> Self {
-        let since = Instant::now();
-        Self { pool: pool.clone(), taken: pool.take(permits, since), of, since, brought: 0, end: None }
-    }
-
-    /// Whether nobody has taken it back.
-    fn is_there(&self) -> bool {
-        lock(&self.taken).permits.is_some()
-    }
-
     /// The turn begins again.
     fn again(&mut self) {
-        (self.since, self.brought, self.end) = (Instant::now(), 0, None);
-        lock(&self.taken).since = self.since;
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        lock(&self.pool.taken).retain(|taken| !Arc::ptr_eq(taken, &self.taken));
+        self.permits.renew();
+        (self.brought, self.end) = (0, None);
     }
 }
 
@@ -430,7 +258,7 @@ mod tests {
         assert!(waits(&mut stuck, Needs::Small).await);
         drop(other);
         begins(&mut stuck, Needs::Small).await;
-        assert!(lock(&uploads.small.taken).len() == 1 && !uploads.small.others_wait());
+        assert!(uploads.small.taken() == 1 && !uploads.small.others_wait());
     }
 
     #[tokio::test]

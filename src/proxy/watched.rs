@@ -109,7 +109,7 @@ impl<S: Pieces> Watched<S> {
             bytes -= piece.len();
             frames.written(piece);
         }
-        if frames.needs() != Needs::Nothing || self.inner.begun() != Begun::Little {
+        if self.spoken.needs(self.inner.begun()).0 != Needs::Nothing {
             return;
         }
         if let Some(reader) = self.reader.take() {
@@ -235,6 +235,12 @@ mod tests {
         (far, Watched::new(BufReader::new(near), is_http1, TwoLengths::default(), uploads.enter()))
     }
 
+    /// A frame of HTTP/2 of the first stream.
+    fn frame(kind: u8, length: u16) -> Vec<u8> {
+        let [high, low] = length.to_be_bytes();
+        [&[0, high, low, kind, 0, 0, 0, 0, 1], vec![0; length.into()].as_slice()].concat()
+    }
+
     /// Whether so many bytes can be read of it.
     async fn gives<S: Pieces + Unpin>(watched: &mut Watched<S>, mut bytes: usize) -> bool {
         let mut room = [0; 4096];
@@ -299,10 +305,7 @@ mod tests {
     async fn bodies_of_http2_come_in_by_turns_too() {
         let uploads = Uploads::new(1, 0);
         let connect = || plain(false, &uploads);
-        let data = |length: u16| {
-            let [high, low] = length.to_be_bytes();
-            [&[0, high, low, 0, 0, 0, 0, 0, 1], vec![0; length.into()].as_slice()].concat()
-        };
+        let data = |length: u16| frame(0, length);
         let begun = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [0, 0, 1, 1, 4, 0, 0, 0, 1, 0].as_slice()].concat();
         let unread = 1 + data(100).len();
         let begun = [begun, data(100)].concat();
@@ -337,10 +340,6 @@ mod tests {
     async fn who_was_not_asked_for_more_gives_its_turn_up_and_is_not_cut_off() {
         let uploads = Uploads::of(0, 0, Duration::from_millis(5));
         let connect = || plain(false, &uploads);
-        let frame = |kind: u8, length: u16| {
-            let [high, low] = length.to_be_bytes();
-            [&[0, high, low, kind, 0, 0, 0, 0, 1], vec![0; length.into()].as_slice()].concat()
-        };
         let begun = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(1, 1).as_slice(), &frame(0, 33_000)].concat();
         let (mut one, mut first) = connect();
         let (mut other, mut second) = connect();
