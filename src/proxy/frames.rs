@@ -3,21 +3,23 @@
 use super::uploads::{FOR_HUGE, Needs, SMALL};
 
 /// Bytes of the head of a frame.
-const HEAD: usize = 9;
+pub(super) const HEAD: usize = 9;
 /// Bytes that a client says before its first frame ([RFC 9113 3.4]).
-const PREFACE: usize = 24;
+pub(super) const PREFACE: usize = 24;
 /// Bodies of one connection that are followed, more than it may have.
 const MOST: usize = 256;
 /// Bytes of the bodies of a connection that may come before they are asked for: no fewer may be allowed ([RFC 9113 6.9.2]).
 pub(super) const WINDOW: u32 = 64 * 1024;
 
 /// Kinds of frames ([RFC 9113 6]).
-const DATA: u8 = 0;
+pub(super) const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const WINDOW_UPDATE: u8 = 8;
 /// What ends a body.
-const END_STREAM: u8 = 1;
+pub(super) const END_STREAM: u8 = 1;
+/// What says that a frame is filled up.
+pub(super) const PADDED: u8 = 8;
 
 /// What is known of a connection's bodies.
 pub(super) struct Frames {
@@ -196,7 +198,7 @@ impl Heads {
 }
 
 /// Takes at most so many bytes off the front.
-fn split_off<'a>(bytes: &mut &'a [u8], most: usize) -> &'a [u8] {
+pub(super) fn split_off<'a>(bytes: &mut &'a [u8], most: usize) -> &'a [u8] {
     let (taken, rest) = bytes.split_at_checked(most).unwrap_or((bytes, &[]));
     *bytes = rest;
     taken

@@ -29,6 +29,7 @@ mod reverse;
 mod route;
 mod seldom;
 mod service;
+mod shorter;
 mod target;
 mod terms;
 mod tls;

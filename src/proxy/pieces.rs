@@ -13,7 +13,7 @@ use super::gulps::Gulps;
 
 /// Bytes that are read at once. The HTTP library doubles its buffer for whoever fills it, up to the longest head: one byte less than a
 /// step of that, so that a thousand uploads do not take 64 kB each.
-const PIECE: usize = 8 * 1024 - 1;
+pub(super) const PIECE: usize = 8 * 1024 - 1;
 
 /// Sees what is at hand, and says how many bytes of it are to be read.
 pub(super) type Take<'a> = &'a mut dyn FnMut(&[u8]) -> usize;

@@ -2,6 +2,7 @@
 //! it reads of every body before anybody asks.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::Frames;
 use super::framing::Scanner;
-use super::pieces::{Begun, Pieces};
+use super::pieces::{Begun, PIECE, Pieces};
+use super::shorter::Shorter;
 use super::uploads::{Ends, FOR_HUGE, Needs, Turns};
 
 /// Whether a request with two lengths came in on a connection.
@@ -39,7 +41,7 @@ pub(super) struct Watched<S> {
 enum Spoken {
     Http1(Scanner, TwoLengths),
     /// It has one length alone.
-    Http2(Frames),
+    Http2(Frames, Shorter),
 }
 
 impl Spoken {
@@ -57,7 +59,7 @@ impl Spoken {
                 // it said how long it is
                 known => return (known, Begun::Long),
             },
-            Self::Http2(frames) => frames.needs().max(of_piece),
+            Self::Http2(frames, _) => frames.needs().max(of_piece),
         };
         match needs {
             Needs::Nothing => (needs, Begun::Little),
@@ -73,20 +75,41 @@ impl Spoken {
 
     /// Whether the client may be waiting for us. Of HTTP/1.1 nothing is read then.
     fn is_full(&self) -> bool {
-        matches!(self, Self::Http2(frames) if frames.is_full())
+        matches!(self, Self::Http2(frames, _) if frames.is_full())
     }
 
-    /// Sees what is at hand, and says how many bytes of it are to be read.
-    fn read(&mut self, bytes: &[u8]) -> usize {
+    /// Gives what was read and had no room, and says whether there was anything.
+    fn give(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        match self {
+            Self::Http1(..) => false,
+            Self::Http2(_, shorter) => shorter.give(buf),
+        }
+    }
+
+    /// Reads what is at hand. Says how many bytes came in: of HTTP/2 some may be there of which nothing is told yet.
+    fn poll_read<S: Pieces>(
+        &mut self,
+        inner: Pin<&mut S>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
         match self {
             Self::Http1(scanner, found) => {
-                let taken = scanner.feed(bytes);
+                let before = buf.filled().len();
+                ready!(inner.poll_piece(cx, buf, &mut |bytes| scanner.feed(bytes)))?;
                 if scanner.is_lost() {
                     found.0.store(true, Ordering::Release);
                 }
-                taken
+                Poll::Ready(Ok(buf.filled().len() - before))
             }
-            Self::Http2(frames) => frames.read(bytes),
+            Self::Http2(frames, shorter) => {
+                let mut room = [const { MaybeUninit::uninit() }; PIECE];
+                let most = buf.remaining().min(PIECE);
+                let mut piece = ReadBuf::uninit(room.get_mut(..most).unwrap_or_default());
+                ready!(inner.poll_piece(cx, &mut piece, &mut |bytes| frames.read(bytes)))?;
+                shorter.read(piece.filled(), buf);
+                Poll::Ready(Ok(piece.filled().len()))
+            }
         }
     }
 }
@@ -96,14 +119,14 @@ impl<S: Pieces> Watched<S> {
     pub(super) fn new(inner: S, is_http1: bool, found: TwoLengths, turns: Turns) -> Self {
         let spoken = match is_http1 {
             true => Spoken::Http1(Scanner::default(), found),
-            false => Spoken::Http2(Frames::new()),
+            false => Spoken::Http2(Frames::new(), Shorter::new()),
         };
         Self { inner, spoken, turns, reader: None, dry: true }
     }
 
     /// Sees what goes out. Where no body goes on any more, whoever waits for its turn need not.
     fn written<'b>(&mut self, pieces: impl Iterator<Item = &'b [u8]>, mut bytes: usize) {
-        let Spoken::Http2(frames) = &mut self.spoken else { return };
+        let Spoken::Http2(frames, _) = &mut self.spoken else { return };
         for piece in pieces {
             let piece = piece.get(..bytes).unwrap_or(piece);
             bytes -= piece.len();
@@ -132,6 +155,9 @@ impl<S: Pieces + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Self { inner, spoken, turns, reader, dry } = &mut *self;
         let before = buf.filled().len();
+        if buf.remaining() == 0 || spoken.give(buf) {
+            return Poll::Ready(Ok(()));
+        }
         loop {
             let begun = inner.begun();
             let (needs, open) = spoken.needs(begun);
@@ -146,9 +172,15 @@ impl<S: Pieces + Unpin> AsyncRead for Watched<S> {
             }
             *reader = None;
             inner.open(open);
-            *dry = Pin::new(&mut *inner).poll_piece(cx, buf, &mut |bytes| spoken.read(bytes))?.is_pending();
-            if !*dry {
-                break;
+            let read = spoken.poll_read(Pin::new(&mut *inner), cx, buf)?;
+            *dry = read.is_pending();
+            if let Poll::Ready(read) = read {
+                turns.came(read);
+                // nothing is the end; of less than the head of a frame nothing is told
+                if read == 0 || buf.filled().len() > before {
+                    break;
+                }
+                continue;
             }
             if inner.begun() > open {
                 continue;
@@ -164,7 +196,6 @@ impl<S: Pieces + Unpin> AsyncRead for Watched<S> {
             tracing::debug!("a body came too slowly while others waited");
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        turns.came(buf.filled().len() - before);
         // over HTTP/2 reading goes on until nothing is at hand; over HTTP/1.1 not before the answer is through
         if spoken.is_through() {
             self.end();
