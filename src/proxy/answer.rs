@@ -5,6 +5,7 @@ use hyper::{Response, StatusCode};
 
 use super::body::{Body, full};
 use super::headers::REQUEST_ID;
+use super::judging::Decision;
 use crate::answer::{PREDICTED, REFUSAL};
 use crate::observe::Unjudged;
 use crate::verdict::Code;
@@ -14,8 +15,24 @@ pub(super) fn sentence(status: StatusCode, sentence: &str, request_id: &HeaderVa
     plain(status, format!("samlgate: {sentence}\n\nRequest: {}\n", text(request_id)))
 }
 
+/// In place of a message that must not pass, be it for what was decided or because nothing could be.
+pub(super) fn refused(decision: Decision, request_id: &HeaderValue) -> Response<Body> {
+    match decision {
+        Decision::Accepted(predicted) | Decision::Rejected(predicted) => rejected(predicted, request_id),
+        Decision::NotJudged => not_judged(request_id),
+        Decision::Panicked => {
+            let text = "This message could not be judged, and was not forwarded.";
+            sentence(StatusCode::INTERNAL_SERVER_ERROR, text, request_id)
+        }
+        Decision::Unrecorded => {
+            let text = "This message could not be recorded, and was not forwarded.";
+            sentence(StatusCode::SERVICE_UNAVAILABLE, text, request_id)
+        }
+    }
+}
+
 /// The page in place of a sign-in that was not accepted. It repeats nothing of the message.
-pub(super) fn rejected(predicted: Option<Code>, request_id: &HeaderValue) -> Response<Body> {
+fn rejected(predicted: Option<Code>, request_id: &HeaderValue) -> Response<Body> {
     let predicted = predicted.map_or_else(|| "none".to_owned(), |code| code.to_string());
     let text = format!("{REFUSAL}\n\nRequest: {}\n{PREDICTED}{predicted}\n", text(request_id));
     plain(StatusCode::FORBIDDEN, text)
@@ -47,7 +64,9 @@ pub(super) fn closing(mut response: Response<Body>) -> Response<Body> {
 }
 
 /// Sets what every answer of this proxy carries.
-pub(super) fn mark(response: &mut Response<Body>, request_id: HeaderValue) {
+pub(super) fn mark(response: &mut Response<Body>, mut request_id: HeaderValue) {
+    // no two are alike: over HTTP/2 none is worth remembering for the next answer
+    request_id.set_sensitive(true);
     response.headers_mut().insert(REQUEST_ID, request_id);
 }
 

@@ -1,4 +1,4 @@
-//! The room for all bodies that are held: the last half of it is for the small ones alone.
+//! The room for all bodies that are held: three quarters of it are for the small ones alone.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,8 +6,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes that each body takes beside its own, for all that is held with it.
 const EACH: usize = 1024;
-/// Bytes of a small body: sign-ins have some 10 kB.
-const SMALL: u64 = 64 * 1024;
+/// Bytes of a small body: sign-ins have some 10 kB, and with many groups twice as much.
+const SMALL: u64 = 32 * 1024;
 
 /// One permit a byte.
 pub(super) struct Budget {
@@ -23,7 +23,7 @@ impl Budget {
     /// So many bytes; one body of the largest size finds room among the large ones.
     pub(super) fn new(bytes: usize, body_bytes: usize) -> Self {
         let bytes = bytes.min(Semaphore::MAX_PERMITS);
-        let large = (bytes / 2).max(body_bytes.saturating_add(EACH)).min(bytes);
+        let large = (bytes / 4).max(body_bytes.saturating_add(EACH)).min(bytes);
         let sizes = Mutex::new([bytes, large]);
         Self { all: Arc::new(Semaphore::new(bytes)), large: Arc::new(Semaphore::new(large)), sizes }
     }
@@ -82,8 +82,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_bodies_leave_half_to_the_small_ones() {
-        let budget = Budget::new(400 * 1024, 100 * 1024);
+    fn large_bodies_leave_three_quarters_to_the_small_ones() {
+        let budget = Budget::new(800 * 1024, 100 * 1024);
         let mut held = Vec::new();
         while let Some(mut room) = budget.room(None).filter(|_| held.len() < 100) {
             if !room.grow(99 * 1024) {
@@ -92,9 +92,9 @@ mod tests {
             held.push(room);
         }
         assert_eq!(held.len(), 2);
-        let mut small: Vec<Room> = (0..3).map(|_| budget.room(Some(SMALL)).unwrap()).collect();
-        assert!(small.iter_mut().all(|room| room.grow(63 * 1024)));
-        assert!(budget.room(Some(64 * 1024 + 1)).is_none_or(|mut room| !room.grow(64 * 1024)));
+        let mut small: Vec<Room> = (0..18).map(|_| budget.room(Some(SMALL)).unwrap()).collect();
+        assert!(small.iter_mut().all(|room| room.grow(31 * 1024)));
+        assert!(budget.room(Some(SMALL + 1)).is_none_or(|mut room| !room.grow(32 * 1024)));
         // the small ones have no more than all
         assert!(budget.room(Some(SMALL)).is_none());
         assert!(!budget.room(Some(1024)).unwrap().grow(64 * 1024));

@@ -90,7 +90,38 @@ impl Forward {
     }
 
     /// Sends a request whose headers are ready to this host, and waits for the head of the answer.
-    pub(super) async fn send(&self, mut parts: Parts, host: Authority, body: Body) -> Result<Answered, Failure> {
+    pub(super) fn send(
+        &self,
+        parts: Parts,
+        host: Authority,
+        body: Body,
+    ) -> impl Future<Output = Result<Answered, Failure>> {
+        // on the heap: it may wait for its place, and a future holds whatever it is given twice
+        let request = self.request(parts, host, body).map(Box::new);
+        async move {
+            let request = request?;
+            let answered = async {
+                let room = Arc::clone(&self.room).acquire_owned();
+                // a semaphore that nobody closes
+                let Ok(room) = room.await else { return std::future::pending().await };
+                let response = self.client.request(*request).await.map_err(|error| Failure::of(&error))?;
+                if response.status().is_informational() {
+                    return Err(Failure::broken(format!(
+                        "the upstream went over to another protocol: {}",
+                        response.status()
+                    )));
+                }
+                Ok((response, room))
+            };
+            let late = || Failure {
+                reason: Some(UpstreamFailure::Timeout),
+                error: format!("no answer within {} s", self.answer.as_secs()),
+            };
+            tokio::time::timeout(self.answer, answered).await.unwrap_or_else(|_| Err(late()))
+        }
+    }
+
+    fn request(&self, mut parts: Parts, host: Authority, body: Body) -> Result<Request<Body>, Failure> {
         let mut target = hyper::http::uri::Parts::default();
         target.scheme = Some(self.scheme.clone());
         // the connector knows the way: the name is for HTTP/2, where it is part of the message
@@ -100,23 +131,7 @@ impl Forward {
         parts.uri = Uri::from_parts(target).map_err(|error| Failure::broken(error.to_string()))?;
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
-        let answered = async {
-            // a semaphore that nobody closes
-            let Ok(room) = Arc::clone(&self.room).acquire_owned().await else { return std::future::pending().await };
-            let response = self.client.request(Request::from_parts(parts, body)).await.map_err(|e| Failure::of(&e))?;
-            if response.status().is_informational() {
-                return Err(Failure::broken(format!(
-                    "the upstream went over to another protocol: {}",
-                    response.status()
-                )));
-            }
-            Ok((response, room))
-        };
-        let late = || Failure {
-            reason: Some(UpstreamFailure::Timeout),
-            error: format!("no answer within {} s", self.answer.as_secs()),
-        };
-        tokio::time::timeout(self.answer, answered).await.unwrap_or_else(|_| Err(late()))
+        Ok(Request::from_parts(parts, body))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_LENGTH, EXPECT, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
@@ -43,11 +43,18 @@ enum Asked {
     Other,
 }
 
-/// What a request holds while it is answered.
-struct Held {
+/// A request that is being answered, but for its body: on the heap, since whatever a future is given it holds twice.
+struct Asking {
+    parts: Parts,
     terms: Arc<Terms>,
     in_flight: InFlight,
     span: RequestSpan,
+}
+
+/// What is to be done with a post to an intercepted path.
+enum Next {
+    Forward(Body, Asked),
+    Answer(Response<Body>),
 }
 
 /// The proxy: what is done with each request, whatever listener it came by.
@@ -174,73 +181,73 @@ impl Proxy {
     }
 
     /// Answers one request, to which its connection may have something against. Every answer bears the request id.
-    pub(super) async fn answer(
-        &self,
+    pub(super) fn answer(
+        self: Arc<Self>,
         listener: Listener,
         request: Request<Incoming>,
         refusal: Option<Refusal>,
-    ) -> Response<Body> {
+    ) -> impl Future<Output = Response<Body>> {
         let (parts, body) = request.into_parts();
         let request_id = headers::request_id(&parts.headers);
         let span = RequestSpan::begin(&parts, &request_id, listener.as_str());
         let in_flight = self.metrics.in_flight(listener);
-        let held = Held { terms: self.terms.now(), in_flight, span: span.clone() };
-        let answered = caught(self.answered(parts, body, refusal, held, &request_id)).await;
-        let (taken, mut response) = answered.unwrap_or_else(|| {
-            self.panicked();
-            let sentence = "This request could not be answered, through a fault of this proxy.";
-            // nobody knows how much of the request was read
-            let response = answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, sentence, &request_id);
-            (Route::Refuse, answer::closing(response))
-        });
-        answer::mark(&mut response, request_id);
-        span.answered(taken.as_str(), response.status().as_u16());
-        self.metrics.request(listener, taken, response.status().as_u16());
-        response
+        let asking = Box::new(Asking { parts, terms: self.terms.now(), in_flight, span: span.clone() });
+        async move {
+            let answered = caught(self.answered(asking, body, refusal, &request_id)).await;
+            let (taken, mut response) = answered.unwrap_or_else(|| {
+                self.panicked();
+                let sentence = "This request could not be answered, through a fault of this proxy.";
+                // nobody knows how much of the request was read
+                let response = answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, sentence, &request_id);
+                (Route::Refuse, answer::closing(response))
+            });
+            answer::mark(&mut response, request_id);
+            span.answered(taken.as_str(), response.status().as_u16());
+            self.metrics.request(listener, taken, response.status().as_u16());
+            response
+        }
     }
 
     /// The answer to one request, and what was done with it.
     async fn answered(
         &self,
-        parts: Parts,
+        mut asking: Box<Asking>,
         body: Incoming,
         refusal: Option<Refusal>,
-        held: Held,
         request_id: &HeaderValue,
     ) -> (Route, Response<Body>) {
-        let unread = !body.is_end_stream();
-        // where nobody knows how long it is, nothing more is read
-        let two_lengths = refusal == Some(Refusal::LengthAmbiguous);
-        match refusal.map_or_else(|| route(&held.terms.settings.intercept, &parts), Err) {
+        let (way, host) = match refusal.map_or_else(|| route(&asking.terms.settings.intercept, &asking.parts), Err) {
+            Ok(way) => way,
             Err(refusal) => {
-                if unread && !two_lengths && !waits(&parts.headers) {
-                    body::discard_from(parts.version, body).await;
+                let unread = !body.is_end_stream();
+                // where nobody knows how long it is, nothing more is read
+                let two_lengths = refusal == Refusal::LengthAmbiguous;
+                if unread && !two_lengths && !waits(&asking.parts.headers) {
+                    body::discard_from(asking.parts.version, body).await;
                 }
                 let response = answer::sentence(refusal.status(), refusal.sentence(), request_id);
-                (Route::Refuse, if unread || two_lengths { answer::closing(response) } else { response })
+                let closes = unread || two_lengths || refusal == Refusal::TooMany;
+                return (Route::Refuse, if closes { answer::closing(response) } else { response });
             }
-            Ok((Way::Pass, host)) => {
+        };
+        let (taken, body, asked) = match way {
+            Way::Pass => {
                 let Ok(body) = body::relayed(body, self.bounds.body).await else {
                     return (Route::Pass, answer::broken(request_id));
                 };
-                let asked = Asked::Visit(parts.method.clone());
-                (Route::Pass, self.forwarded(parts, host, body, asked, held, request_id).await)
+                (Route::Pass, body, Asked::Visit(asking.parts.method.clone()))
             }
-            Ok((Way::Inspect, host)) => (Route::Inspect, self.inspected(parts, host, body, held, request_id).await),
-        }
+            Way::Inspect => match self.inspected(&mut asking, body, request_id).await {
+                Next::Forward(body, asked) => (Route::Inspect, body, asked),
+                Next::Answer(response) => return (Route::Inspect, response),
+            },
+        };
+        (taken, self.forwarded(asking, host, body, asked, request_id).await)
     }
 
-    /// A post to an intercepted path: its body is read, judged, and sent on byte for byte.
-    async fn inspected(
-        &self,
-        parts: Parts,
-        host: Host,
-        body: Incoming,
-        held: Held,
-        request_id: &HeaderValue,
-    ) -> Response<Body> {
-        let terms = Arc::clone(&held.terms);
-        let settings = &terms.settings;
+    /// A post to an intercepted path: its body is read and judged, to be sent on byte for byte.
+    async fn inspected(&self, asking: &mut Asking, body: Incoming, request_id: &HeaderValue) -> Next {
+        let settings = &asking.terms.settings;
         let enforce = settings.mode == Mode::Enforce;
         let bytes = match body::read(body, settings.body_bytes, &self.budget, self.bounds.body).await {
             Read::Whole(bytes) => bytes,
@@ -251,50 +258,42 @@ impl Proxy {
                     reason = reason.as_str(),
                     "body not judged"
                 );
-                return if enforce {
-                    let (status, sentence) = answer::unjudged(reason);
-                    if !waits(&parts.headers) {
-                        body::discard_from(parts.version, rest).await;
-                    }
-                    answer::closing(answer::sentence(status, sentence, request_id))
-                } else {
-                    self.forwarded(parts, host, body::of_request(rest), Asked::Other, held, request_id).await
-                };
+                if !enforce {
+                    return Next::Forward(body::of_request(rest), Asked::Other);
+                }
+                let (status, sentence) = answer::unjudged(reason);
+                if !waits(&asking.parts.headers) {
+                    body::discard_from(asking.parts.version, rest).await;
+                }
+                return Next::Answer(answer::closing(answer::sentence(status, sentence, request_id)));
             }
             Read::TimedOut => {
                 let sentence = "The body of the request did not come in time.";
-                return answer::closing(answer::sentence(StatusCode::REQUEST_TIMEOUT, sentence, request_id));
+                let response = answer::sentence(StatusCode::REQUEST_TIMEOUT, sentence, request_id);
+                return Next::Answer(answer::closing(response));
             }
-            Read::Broken => return answer::broken(request_id),
+            Read::Broken => return Next::Answer(answer::broken(request_id)),
         };
 
-        let asked = if !is_plain_form(&parts.headers) {
+        let asked = if !is_plain_form(&asking.parts.headers) {
             self.judging.other(request_id);
             if enforce && !settings.pass_unjudged {
-                return answer::not_judged(request_id);
+                return Next::Answer(answer::not_judged(request_id));
             }
             Asked::Other
         } else {
-            let (inspector, within) = (Arc::clone(&terms.inspector), held.span.within());
+            let (inspector, within) = (Arc::clone(&asking.terms.inspector), asking.span.within());
             let (message, id) = (bytes.clone(), request_id.clone());
             let pair = self.answers.pair(request_id);
             if enforce {
-                match self.judging.decide(inspector, message, id, within).await {
-                    Decision::NotJudged if settings.pass_unjudged => Asked::Other,
-                    Decision::NotJudged => return answer::not_judged(request_id),
-                    Decision::Rejected(predicted) => return answer::rejected(predicted, request_id),
-                    Decision::Panicked => {
-                        let sentence = "This message could not be judged, and was not forwarded.";
-                        return answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, sentence, request_id);
-                    }
-                    Decision::Unrecorded => {
-                        let sentence = "This message could not be recorded, and was not forwarded.";
-                        return answer::sentence(StatusCode::SERVICE_UNAVAILABLE, sentence, request_id);
-                    }
-                    accepted @ Decision::Accepted(_) => {
-                        Arc::clone(&pair).judged(accepted);
+                let decision = self.judging.decide(inspector, message, id, within).await;
+                match decision {
+                    Decision::Accepted(_) => {
+                        Arc::clone(&pair).judged(decision);
                         Asked::SignIn(pair)
                     }
+                    Decision::NotJudged if settings.pass_unjudged => Asked::Other,
+                    refused => return Next::Answer(answer::refused(refused, request_id)),
                 }
             } else {
                 let judged = Arc::clone(&pair);
@@ -303,24 +302,25 @@ impl Proxy {
                 Asked::SignIn(pair)
             }
         };
-        self.forwarded(with_length(parts, &bytes), host, full(bytes), asked, held, request_id).await
+        // a body that came in chunks, or with trailers, goes on as one piece
+        asking.parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        Next::Forward(full(bytes), asked)
     }
 
     async fn forwarded(
         &self,
-        mut parts: Parts,
+        mut asking: Box<Asking>,
         host: Host,
         body: Body,
         asked: Asked,
-        held: Held,
         request_id: &HeaderValue,
     ) -> Response<Body> {
-        headers::prepare_request(&mut parts.headers, host.field);
-        let Held { terms, in_flight, span } = held;
-        let many = in_flight.beside() >= self.many;
+        headers::prepare_request(&mut asking.parts.headers, host.field);
+        let many = asking.in_flight.beside() >= self.many;
         if many {
             let_by().await;
         }
+        let Asking { mut parts, terms, in_flight, span } = *asking;
         let upstream = span.ask(&mut parts, &terms.settings.upstream.host, terms.settings.upstream.port);
         let asked_at = Instant::now();
         let answered = terms.forward.send(parts, host.authority, body).await;
@@ -383,10 +383,4 @@ fn least(settings: &Settings) -> usize {
 /// Whether a client sends its body only when it is asked to: reading would ask it.
 pub(super) fn waits(headers: &HeaderMap) -> bool {
     headers.contains_key(EXPECT)
-}
-
-/// The length of the bytes that are sent: a body that came in chunks, or with trailers, goes on as one piece.
-fn with_length(mut parts: Parts, bytes: &Bytes) -> Parts {
-    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-    parts
 }
