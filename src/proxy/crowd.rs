@@ -61,6 +61,7 @@ impl Crowd {
             beside: Arc::clone(&self.beside),
             since: Mutex::new(Instant::now()),
             leave: Notify::new(),
+            close: Notify::new(),
         });
         let mut members = lock(&self.members);
         members.push(Arc::clone(&member));
@@ -93,6 +94,7 @@ pub(super) struct Member {
     /// When a request last began or ended, or a piece of an answer was taken.
     since: Mutex<Instant>,
     leave: Notify,
+    close: Notify,
 }
 
 impl Member {
@@ -132,6 +134,11 @@ impl Member {
         }
     }
 
+    /// Ends when this connection is to take no more requests.
+    pub(super) async fn closes(&self) {
+        self.close.notified().await;
+    }
+
     fn is_quiet(&self) -> bool {
         self.open.load(Ordering::Acquire) == 0
     }
@@ -162,6 +169,11 @@ impl Open {
     /// Whether it is one too many.
     pub(super) fn is_too_many(&self) -> bool {
         matches!(self.room, Room::None)
+    }
+
+    /// This is the last request of its connection.
+    pub(super) fn close(&self) {
+        self.member.close.notify_one();
     }
 
     /// Notes that something moved.

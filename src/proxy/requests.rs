@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
+use hyper::header::CONNECTION;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -29,9 +30,9 @@ use crate::observe::Listener;
 
 /// Streams of one HTTP/2 connection at one time: as many as clients take for granted before they are told ([RFC 9113 6.5.2]), and fewer for those
 /// that come when there are many connections. Each takes some memory, even when it is refused.
-const STREAMS: std::ops::RangeInclusive<usize> = 16..=100;
+const STREAMS: std::ops::RangeInclusive<usize> = 4..=100;
 /// Streams of all connections, as long as that leaves enough for each.
-const ALL_STREAMS: usize = 3200;
+const ALL_STREAMS: usize = 1600;
 /// Bytes of all headers of one request; cookies of sign-ins are long.
 pub(super) const HEAD_BYTES: u32 = 64 * 1024;
 /// Bytes of one HTTP/2 answer that wait for a client that does not take them.
@@ -56,13 +57,16 @@ pub(super) async fn secured<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    // on the heap, and gone when it is through: the connection lives much longer
-    let Some(stream) = Box::pin(handshake(stream, &proxy, &present, &mut stop)).await else { return };
-    let http = match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => Http::Two,
-        _ => Http::One,
+    let connection = {
+        // on the heap, and gone when it is through: the connection lives much longer
+        let Some(stream) = Box::pin(handshake(stream, &proxy, &present, &mut stop)).await else { return };
+        let http = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Http::Two,
+            _ => Http::One,
+        };
+        requests(stream, http, listener, proxy, present, stop)
     };
-    requests(stream, http, listener, proxy, present, stop).await;
+    connection.await;
 }
 
 async fn handshake<S>(
@@ -118,8 +122,13 @@ where
             // now: the library reads of the body before anybody asks
             headers::detach(&mut request);
         }
+        let answering = proxy.answer(listener, request, refusal);
         async move {
-            let response = proxy.answer(listener, request, refusal).await;
+            let response = answering.await;
+            if http == Http::Two && response.headers().contains_key(CONNECTION) {
+                // which says nothing there
+                open.close();
+            }
             Ok::<_, Infallible>(response.map(|body| open.until_through(body)))
         }
     });
@@ -181,6 +190,7 @@ async fn served<C>(
         tokio::select! {
             () = member.asked_to_leave() => End::Now,
             () = member.quiet(idle, stalled) => End::InPeace,
+            () = member.closes() => End::InPeace,
             _ = stop.wait_for(|stop| *stop) => End::InPeace,
         }
     });
@@ -219,6 +229,6 @@ mod tests {
 
     #[test]
     fn a_connection_in_a_crowd_has_fewer_streams() {
-        assert_eq!([0, 1, 32, 64, 200, 4096].map(streams), [100, 100, 100, 50, 16, 16]);
+        assert_eq!([0, 1, 16, 32, 100, 4096].map(streams), [100, 100, 100, 50, 16, 4]);
     }
 }
