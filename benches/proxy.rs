@@ -1,7 +1,7 @@
 //! What the proxy costs a request: before a bare hyper proxy and nginx, on the same machine, in turns.
 //!
-//! `cargo bench --bench proxy` takes some minutes, `-- --quick` less; `-- --only ', judging'` is for who profiles, and `-- --beside PATH` has another build take part. nginx
-//! takes part where it is installed. Where there are two cores, each contestant has one of them for itself, and the load and the upstream have the other: what is counted
+//! `cargo bench --bench proxy` takes some minutes, `-- --quick` less; `-- --only ', judging'` is for who profiles, flat out or with `--paced` at the pace, and
+//! `-- --beside PATH` has another build take part. nginx takes part where it is installed. Where there are two cores, each contestant has one of them for itself, and the load and the upstream have the other: what is counted
 //! is a proxy at work, and not how often it is interrupted by those who ask. The processor time is that of the contestant's process alone.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "benchmark")]
@@ -240,7 +240,7 @@ async fn compare(arguments: &Arguments, core: Option<&str>) {
         for (((_, process, ask), connections), figures) in contestants.iter().zip(&mut connections).zip(&mut figures) {
             connections.load(ask, turn / 4, None).await;
             let before = process.cpu();
-            let measured = connections.load(ask, turn, None).await;
+            let measured = connections.load(ask, turn, only.and(arguments.has("--paced").then_some(pace))).await;
             let between = process.cpu();
             // a profile is of the one or of the other
             let paced = match only {
@@ -255,6 +255,12 @@ async fn compare(arguments: &Arguments, core: Option<&str>) {
         }
     }
     println!("\n8 kB posts on {CONNECTIONS} kept connections, TLS in, plain out. Medians of {rounds} turns.\n");
+    if only.is_some() {
+        for ((name, ..), turns) in contestants.iter().zip(&figures) {
+            println!("{name}: {:.1} µs of processor time", median(turns.iter().map(|turn| turn[4]).collect()));
+        }
+        return;
+    }
     println!("| | requests/s | p50 µs | p99 µs | p99.9 µs | CPU µs | over bare | CPU µs at {PACE}/s | over bare |");
     println!("|---|---|---|---|---|---|---|---|---|");
     let medians: Vec<[f64; 6]> = figures
@@ -270,9 +276,6 @@ async fn compare(arguments: &Arguments, core: Option<&str>) {
         println!(
             "| {name} | {rate:.0} | {p50:.0} | {p99:.0} | {p999:.0} | {cpu:.1} | {over_bare:.2} | {paced:.1} | {paced_over_bare:.2} |"
         );
-    }
-    if only.is_some() {
-        return;
     }
     let floor = median(floors);
     println!("\na verification of RSA-2048: {floor:.1} µs; {AIMED_WITH} where the aims come from");

@@ -1,6 +1,5 @@
 //! Bodies: read whole within bounds, or relayed piece by piece with a clock on each.
 
-use std::collections::VecDeque;
 use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -10,6 +9,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::Version;
 use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
+use smallvec::{SmallVec, smallvec};
 use tokio::time::{Instant, Sleep};
 
 use super::budget::{Budget, Room};
@@ -109,7 +109,7 @@ pub(super) async fn read(mut body: Incoming, limit: usize, budget: &Budget, time
         } else {
             Unjudged::Budget
         };
-        let read = VecDeque::from([Bytes::from_owner(held), piece]);
+        let read = smallvec![piece, Bytes::from_owner(held)];
         return Read::Over(Relay { read, ..Relay::new(body, time) }, reason);
     }
 }
@@ -144,7 +144,8 @@ type Broken = Box<dyn FnOnce(&BodyError) + Send>;
 
 /// A body that is relayed as it comes. It fails when a piece is too long in coming.
 pub(super) struct Relay {
-    read: VecDeque<Bytes>,
+    /// What was read of it, the last piece first.
+    read: SmallVec<[Bytes; 2]>,
     rest: Incoming,
     time: Duration,
     /// Set while a piece is awaited.
@@ -158,7 +159,7 @@ pub(super) struct Relay {
 impl Relay {
     /// Relays a body whose pieces may each take so long.
     pub(super) fn new(rest: Incoming, time: Duration) -> Self {
-        Self { read: VecDeque::new(), rest, time, timer: None, broken: None, keeper: None }
+        Self { read: SmallVec::new(), rest, time, timer: None, broken: None, keeper: None }
     }
 
     /// Tells when this body breaks. What is told is kept until the body is through.
@@ -175,7 +176,7 @@ impl Relay {
 
     /// The next piece, or an error when it is too long in coming.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(piece) = self.read.pop_front() {
+        if let Some(piece) = self.read.pop() {
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         if let Poll::Ready(frame) = Pin::new(&mut self.rest).poll_frame(cx) {
@@ -204,7 +205,7 @@ const TURNS: usize = 2;
 pub(super) async fn relayed(mut body: Incoming, time: Duration) -> Result<Body, BodyError> {
     let declared = body.size_hint().exact().filter(|length| *length <= AT_HAND);
     let mut left = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    let mut read = VecDeque::new();
+    let mut read = SmallVec::new();
     for turn in 0..=TURNS {
         // trailers are left where they are
         while left > 0
@@ -214,13 +215,14 @@ pub(super) async fn relayed(mut body: Incoming, time: Duration) -> Result<Body, 
             let Some(frame) = frame.transpose()? else { break };
             let Ok(piece) = frame.into_data() else { break };
             left = left.saturating_sub(piece.len());
-            read.push_back(piece);
+            read.push(piece);
         }
         if left == 0 || turn == TURNS {
             break;
         }
         let_by().await;
     }
+    read.reverse();
     Ok(of_request(Relay { read, ..Relay::new(body, time) }))
 }
 

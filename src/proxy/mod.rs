@@ -30,6 +30,7 @@ mod route;
 mod seldom;
 mod service;
 mod shorter;
+mod stream;
 mod target;
 mod terms;
 mod tls;

@@ -15,11 +15,11 @@ use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::Upstream;
 use super::ourselves::Ourselves;
+use super::stream::Stream;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Pending<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
@@ -93,7 +93,7 @@ fn target(upstream: &Upstream) -> Result<Uri, PlaceError> {
 }
 
 impl Service<Uri> for Place {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Stream>;
     type Error = BoxError;
     type Future = Pending<Self::Response, Self::Error>;
 
@@ -110,7 +110,7 @@ impl Service<Uri> for Place {
             let stream = tokio::time::timeout(place.patience, connecting).await.map_err(late)??;
             match stream.inner().peer_addr() {
                 Ok(address) if place.ours.are_at(address) => Err(BoxError::from(Loop(address))),
-                _ => Ok(stream),
+                _ => Ok(TokioIo::new(Stream(stream.into_inner()))),
             }
         })
     }

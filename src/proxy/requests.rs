@@ -37,6 +37,9 @@ const ALL_STREAMS: usize = 1600;
 pub(super) const HEAD_BYTES: u32 = 64 * 1024;
 /// Bytes of one HTTP/2 answer that wait for a client that does not take them.
 const SEND_BYTES: usize = 64 * 1024;
+/// The first connections, which hold the buffer that a head was read into while it is answered, and carry an unread body in another one: a
+/// copy of each head costs more than that where there are so few.
+const FEW: usize = 128;
 /// For a client to close a connection that has ended.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -107,7 +110,7 @@ pub(super) fn requests<S>(
 where
     S: Pieces + AsyncWrite + Unpin + Send + 'static,
 {
-    let bounds = *proxy.bounds();
+    let (bounds, among) = (*proxy.bounds(), present.among);
     let member = Arc::clone(&present.member);
     let two_lengths = TwoLengths::default();
     let stream = Watched::new(stream, http == Http::One, two_lengths.clone(), proxy.uploads().enter());
@@ -118,7 +121,7 @@ where
             true => Some(Refusal::LengthAmbiguous),
             false => open.is_too_many().then_some(Refusal::TooMany),
         };
-        if http == Http::One && !request.body().is_end_stream() {
+        if http == Http::One && !request.body().is_end_stream() && (among > FEW || proxy.reads(&request)) {
             // now: the library reads of the body before anybody asks
             headers::detach(&mut request);
         }
@@ -139,7 +142,7 @@ where
             Box::pin(served(connection, bounds.idle, bounds.stalled, present, stop))
         }
         Http::Two => {
-            let connection = Box::pin(http2(&bounds, present.among).serve_connection(stream, service));
+            let connection = Box::pin(http2(&bounds, among).serve_connection(stream, service));
             Box::pin(served(connection, bounds.idle, bounds.stalled, present, stop))
         }
     }

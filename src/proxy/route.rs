@@ -10,14 +10,18 @@ use hyper::{StatusCode, Version};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intercept {
     hosts: Vec<String>,
+    /// The same, as most requests name them.
+    authorities: Vec<Authority>,
     paths: Vec<String>,
 }
 
 impl Intercept {
     /// Host names without ports, and paths.
     pub fn new(hosts: impl IntoIterator<Item = String>, paths: impl IntoIterator<Item = String>) -> Self {
+        let hosts: Vec<_> = hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect();
         Self {
-            hosts: hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect(),
+            authorities: hosts.iter().filter_map(|host| Authority::try_from(host.as_str()).ok()).collect(),
+            hosts,
             paths: paths.into_iter().map(|path| normalise(&path)).collect(),
         }
     }
@@ -30,6 +34,22 @@ impl Intercept {
     /// The names, in lower case.
     pub(super) fn hosts(&self) -> &[String] {
         &self.hosts
+    }
+
+    /// What a field says that names a host.
+    fn authority(&self, field: &HeaderValue) -> Result<Authority, Refusal> {
+        // parsed once for all of them
+        let known = self.authorities.iter().find(|known| known.as_str().as_bytes() == field.as_bytes());
+        known.map_or_else(
+            || Authority::try_from(field.as_bytes()).map_err(|_| Refusal::HostInvalid),
+            |known| Ok(known.clone()),
+        )
+    }
+
+    /// Whether the body of such a request is read and judged, where its host is one of these.
+    pub(super) fn reads(&self, method: &Method, path: &str) -> bool {
+        // methods have a case, but not every server minds it
+        method.as_str().eq_ignore_ascii_case("POST") && self.is_path(path)
     }
 
     fn is_path(&self, path: &str) -> bool {
@@ -106,18 +126,16 @@ pub(super) fn route(intercept: &Intercept, request: &Parts) -> Result<(Way, Host
     if !is_plainly_framed(&request.headers) {
         return Err(Refusal::LengthAmbiguous);
     }
-    let host = host(request)?;
+    let host = host(intercept, request)?;
     if !intercept.is_host(host.authority.host()) {
         return Err(Refusal::Misdirected);
     }
-    // methods have a case, but not every server minds it
-    let is_post = request.method.as_str().eq_ignore_ascii_case("POST");
-    let inspect = is_post && intercept.is_path(request.uri.path());
+    let inspect = intercept.reads(&request.method, request.uri.path());
     Ok((if inspect { Way::Inspect } else { Way::Pass }, host))
 }
 
 /// The one host that a request is for ([RFC 9112 3.2], [RFC 9113 8.3.1]).
-fn host(request: &Parts) -> Result<Host, Refusal> {
+fn host(intercept: &Intercept, request: &Parts) -> Result<Host, Refusal> {
     let mut fields = request.headers.get_all(HOST).iter();
     let field = match (fields.next(), fields.next()) {
         (_, Some(_)) => return Err(Refusal::HostDoubled),
@@ -131,7 +149,7 @@ fn host(request: &Parts) -> Result<Host, Refusal> {
         }
         _ => return Err(Refusal::HostMissing),
     };
-    let authority = Authority::try_from(field.as_bytes()).map_err(|_| Refusal::HostInvalid)?;
+    let authority = intercept.authority(&field)?;
     if authority.as_str().contains('@') || authority.host().is_empty() {
         return Err(Refusal::HostInvalid);
     }

@@ -166,6 +166,11 @@ impl Proxy {
         &self.uploads
     }
 
+    /// Whether the body of such a request is read and judged, as far as can be told before it is looked at.
+    pub(super) fn reads(&self, request: &Request<Incoming>) -> bool {
+        self.terms.now().settings.intercept.reads(request.method(), request.uri().path())
+    }
+
     /// Whether only those may CONNECT who are known.
     pub fn knows_users(&self) -> bool {
         self.terms.now().settings.users.is_some()
