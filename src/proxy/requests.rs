@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Request;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::CONNECTION;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -128,8 +128,9 @@ where
         let answering = proxy.answer(listener, request, refusal);
         async move {
             let response = answering.await;
-            if http == Http::Two && response.headers().contains_key(CONNECTION) {
-                // which says nothing there
+            // the field says nothing there; and whoever breaks a stream off has the others still
+            let breaks = response.status() == StatusCode::BAD_REQUEST;
+            if http == Http::Two && !breaks && response.headers().contains_key(CONNECTION) {
                 open.close();
             }
             Ok::<_, Infallible>(response.map(|body| open.until_through(body)))

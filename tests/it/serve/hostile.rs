@@ -11,7 +11,7 @@ use samlgate::verdict::Code;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::bench::{
-    Answer, Bench, Client, FORM, HOST_NAME, PATIENCE, Record, Speak, chunks, full, judge, panicking, raw,
+    Answer, Bench, Client, FORM, HOST_NAME, PATIENCE, Record, Speak, chunks, full, judge, panicking, raw, unread,
 };
 use super::{POSTED, metric, post};
 
@@ -263,6 +263,24 @@ async fn who_asks_a_hundred_things_at_one_time_keeps_nobody_out() {
     let refused = "samlgate_requests_total{listener=\"reverse\",route=\"refuse\",status_class=\"5xx\"}";
     bench.until(&format!("{refused} {too_many}")).await;
     drop(answers);
+    bench.stop().await;
+}
+
+/// A browser that goes elsewhere in the middle of a post has its other requests still, on the same connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_that_is_broken_off_ends_its_stream_and_not_its_connection() {
+    let bench = Bench::start("", accepting()).await;
+    let Client::Http2(sender) = bench.client(Speak::Http2).await else { unreachable!() };
+    for _ in 0..3 {
+        let (_never, body) = unread();
+        let begun = sender.clone().send_request(post("/login.srf").body(body).unwrap());
+        assert!(tokio::time::timeout(Duration::from_millis(100), begun).await.is_err());
+        // longer than what a connection has that is to end
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        let request = Request::get(format!("https://{HOST_NAME}/")).body(full("")).unwrap();
+        assert_eq!(sender.clone().send_request(request).await.unwrap().status(), StatusCode::OK);
+    }
+    bench.until("samlgate_requests_total{listener=\"reverse\",route=\"inspect\",status_class=\"4xx\"} 3").await;
     bench.stop().await;
 }
 
