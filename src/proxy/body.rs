@@ -42,14 +42,14 @@ struct Held {
 }
 
 impl Held {
-    /// Takes a piece of a body that is expected to have so many bytes, if there is room for it: for four times what is there, and not for
-    /// more than is expected. Who says much and brings little keeps nobody out.
+    /// Takes a piece of a body that is expected to have so many bytes, if there is room for it: for twice what is there, and not for more
+    /// than is expected. Who says much and brings little keeps nobody out.
     ///
     /// They are copied as they come: a body in chunks of one byte each would take many times its length as pieces.
     fn take(&mut self, piece: &[u8], expected: usize) -> bool {
         let bytes = self.bytes.len().saturating_add(piece.len());
         if bytes > self.taken {
-            let wanted = bytes.max(expected.min(bytes.saturating_mul(4)));
+            let wanted = bytes.max(expected.min(bytes.saturating_mul(2)));
             if !self.room.grow(wanted.saturating_sub(self.taken)) {
                 return false;
             }

@@ -20,10 +20,10 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// So many bytes; one body of the largest size finds room among the large ones.
+    /// So many bytes; two bodies of the largest size find room among the large ones, if there is so much.
     pub(super) fn new(bytes: usize, body_bytes: usize) -> Self {
         let bytes = bytes.min(Semaphore::MAX_PERMITS);
-        let large = (bytes / 4).max(body_bytes.saturating_add(EACH)).min(bytes);
+        let large = (bytes / 4).max(2 * body_bytes.saturating_add(EACH)).min(bytes);
         let sizes = Mutex::new([bytes, large]);
         Self { all: Arc::new(Semaphore::new(bytes)), large: Arc::new(Semaphore::new(large)), sizes }
     }
@@ -103,8 +103,11 @@ mod tests {
     }
 
     #[test]
-    fn one_body_of_the_largest_size_has_room() {
-        let budget = Budget::new(164 * 1024, 100 * 1024);
-        assert!(budget.room(None).unwrap().grow(100 * 1024));
+    fn two_bodies_of_the_largest_size_have_room() {
+        let budget = Budget::new(302 * 1024, 100 * 1024);
+        let mut held = [0, 1].map(|_| budget.room(Some(100 * 1024)).unwrap());
+        assert!(held.iter_mut().all(|room| room.grow(100 * 1024)));
+        assert!(budget.room(None).is_none());
+        assert!(Budget::new(164 * 1024, 100 * 1024).room(None).unwrap().grow(100 * 1024));
     }
 }

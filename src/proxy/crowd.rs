@@ -134,7 +134,7 @@ impl Member {
         }
     }
 
-    /// Ends when this connection is to take no more requests.
+    /// Ends when this connection is to take its further requests elsewhere.
     pub(super) async fn closes(&self) {
         self.close.notified().await;
     }
@@ -171,7 +171,7 @@ impl Open {
         matches!(self.room, Room::None)
     }
 
-    /// This is the last request of its connection.
+    /// Its connection is to take its further requests elsewhere.
     pub(super) fn close(&self) {
         self.member.close.notify_one();
     }

@@ -157,7 +157,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             connections: 4096,
-            // a dozen of the largest bodies, or some 1,200 of the usual ones
+            // two of the largest bodies, and some 600 of the usual ones
             buffered_bytes: 8 * 1024 * 1024,
             // a sign-in comes in with one round trip or two: more than 1,000 a second by slow clients
             small_uploads: 128,

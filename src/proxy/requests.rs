@@ -30,15 +30,14 @@ use crate::observe::Listener;
 
 /// Streams of one HTTP/2 connection at one time: as many as clients take for granted before they are told ([RFC 9113 6.5.2]), and fewer for those
 /// that come when there are many connections. Each takes some memory, even when it is refused.
-const STREAMS: std::ops::RangeInclusive<usize> = 4..=100;
+const STREAMS: std::ops::RangeInclusive<usize> = 8..=100;
 /// Streams of all connections, as long as that leaves enough for each.
 const ALL_STREAMS: usize = 1600;
 /// Bytes of all headers of one request; cookies of sign-ins are long.
 pub(super) const HEAD_BYTES: u32 = 64 * 1024;
 /// Bytes of one HTTP/2 answer that wait for a client that does not take them.
 const SEND_BYTES: usize = 64 * 1024;
-/// The first connections, which hold the buffer that a head was read into while it is answered, and carry an unread body in another one: a
-/// copy of each head costs more than that where there are so few.
+/// Connections that are no crowd. What spares memory and costs time, or a client its connection, is for those that come when there are more.
 const FEW: usize = 128;
 /// For a client to close a connection that has ended.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
@@ -128,9 +127,9 @@ where
         let answering = proxy.answer(listener, request, refusal);
         async move {
             let response = answering.await;
-            // the field says nothing there; and whoever breaks a stream off has the others still
-            let breaks = response.status() == StatusCode::BAD_REQUEST;
-            if http == Http::Two && !breaks && response.headers().contains_key(CONNECTION) {
+            // which says nothing there; and whoever breaks a stream off has the others still
+            let closes = response.headers().contains_key(CONNECTION) && response.status() != StatusCode::BAD_REQUEST;
+            if http == Http::Two && closes && among > FEW {
                 open.close();
             }
             Ok::<_, Infallible>(response.map(|body| open.until_through(body)))
@@ -194,7 +193,7 @@ async fn served<C>(
         tokio::select! {
             () = member.asked_to_leave() => End::Now,
             () = member.quiet(idle, stalled) => End::InPeace,
-            () = member.closes() => End::InPeace,
+            () = member.closes() => End::Through,
             _ = stop.wait_for(|stop| *stop) => End::InPeace,
         }
     });
@@ -208,15 +207,18 @@ async fn served<C>(
         }
         end = end => end,
     };
-    if end == End::Now {
-        return;
-    }
+    let patience = match end {
+        End::Now => return,
+        End::InPeace => FAREWELL,
+        // what was answered may still be on its way to a client that is slow
+        End::Through => idle,
+    };
     // what is being answered ends; whoever then says nothing, not even good-bye, is cut off
     connection.as_mut().graceful_shutdown();
     tokio::select! {
         // there is nobody left to tell
         _ = connection => {}
-        () = member.quiet(FAREWELL, stalled) => {}
+        () = member.quiet(patience, stalled) => {}
     }
 }
 
@@ -225,6 +227,8 @@ async fn served<C>(
 enum End {
     Now,
     InPeace,
+    /// In the middle of its requests: it is to take its further ones elsewhere.
+    Through,
 }
 
 #[cfg(test)]
@@ -233,6 +237,6 @@ mod tests {
 
     #[test]
     fn a_connection_in_a_crowd_has_fewer_streams() {
-        assert_eq!([0, 1, 16, 32, 100, 4096].map(streams), [100, 100, 100, 50, 16, 4]);
+        assert_eq!([0, 1, 16, 32, 100, 4096].map(streams), [100, 100, 100, 50, 16, 8]);
     }
 }

@@ -1,5 +1,6 @@
 //! Makes short frames of the long ones that HTTP/2 carries bodies in ([RFC 9113 6.1]): the library keeps the room of the longest frame that came
-//! for as long as the connection lives, and takes it as soon as the head of one is there.
+//! for as long as the connection lives, and takes it as soon as the head of one is there. Frames that are filled up, which clients hardly send, stay
+//! as they are.
 
 use tokio::io::ReadBuf;
 

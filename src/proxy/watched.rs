@@ -368,6 +368,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn long_frames_are_made_short_and_nothing_is_told_of_a_head_in_pieces() {
+        let uploads = Uploads::new(1, 0);
+        let begun = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(1, 1).as_slice(), &frame(0, 16_384)].concat();
+        for room in [1, 9, 4096, 20_000] {
+            let (mut far, mut watched) = plain(false, &uploads);
+            far.write_all(&begun).await.unwrap();
+            let mut came = Vec::new();
+            let mut space = vec![0; room];
+            // four heads more, for what is left of the frame each time
+            while came.len() < begun.len() + 4 * 9 {
+                let read = watched.read(&mut space).await.unwrap();
+                assert!(read > 0);
+                came.extend_from_slice(space.get(..read).unwrap());
+            }
+            assert_eq!(came.get(34..34 + 9), frame(0, 4087).get(..9));
+            let head = frame(0, 3);
+            let (head, rest) = head.split_at(8);
+            for byte in head {
+                far.write_all(&[*byte]).await.unwrap();
+                assert!(!gives(&mut watched, 1).await);
+            }
+            far.write_all(rest).await.unwrap();
+            assert!(gives(&mut watched, 12).await);
+            // the end is told, though it is not that of a head
+            far.write_all(&[0; 5]).await.unwrap();
+            drop(far);
+            assert_eq!(watched.read(&mut space).await.unwrap(), 0);
+        }
+    }
+
+    #[tokio::test]
     async fn who_was_not_asked_for_more_gives_its_turn_up_and_is_not_cut_off() {
         let uploads = Uploads::of(0, 0, Duration::from_millis(5));
         let connect = || plain(false, &uploads);
