@@ -20,7 +20,7 @@ use crate::observe::Unjudged;
 /// Bytes that are read of a body that nobody wants.
 const DISCARDED: usize = 8 * 1024 * 1024;
 /// And how long.
-const DISCARDING: Duration = Duration::from_secs(5);
+pub(super) const DISCARDING: Duration = Duration::from_secs(5);
 
 /// Why a body ended early.
 pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;

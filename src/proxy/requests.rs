@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 
 use super::Bounds;
+use super::body::DISCARDING;
 use super::crowd::Present;
 use super::frames::WINDOW;
 use super::gulps::Gulps;
@@ -210,8 +211,8 @@ async fn served<C>(
     let patience = match end {
         End::Now => return,
         End::InPeace => FAREWELL,
-        // what was answered may still be on its way to a client that is slow
-        End::Through => idle,
+        // what was answered may still be on its way to a client that is slow, or has more to say before it listens
+        End::Through => DISCARDING + FAREWELL,
     };
     // what is being answered ends; whoever then says nothing, not even good-bye, is cut off
     connection.as_mut().graceful_shutdown();
