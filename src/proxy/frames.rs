@@ -1,25 +1,12 @@
 //! Follows the frames of an HTTP/2 connection just closely enough to know how much came of bodies that go on ([RFC 9113 4.1]).
 
+use super::heads::{DATA, END_STREAM, Event, Frame, HEADERS, Heads, PREFACE, RST_STREAM, WINDOW_UPDATE};
 use super::uploads::{FOR_HUGE, Needs, SMALL};
 
-/// Bytes of the head of a frame.
-pub(super) const HEAD: usize = 9;
-/// Bytes that a client says before its first frame ([RFC 9113 3.4]).
-pub(super) const PREFACE: usize = 24;
 /// Bodies of one connection that are followed, more than it may have.
 const MOST: usize = 256;
 /// Bytes of the bodies of a connection that may come before they are asked for: no fewer may be allowed ([RFC 9113 6.9.2]).
 pub(super) const WINDOW: u32 = 64 * 1024;
-
-/// Kinds of frames ([RFC 9113 6]).
-pub(super) const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const WINDOW_UPDATE: u8 = 8;
-/// What ends a body.
-pub(super) const END_STREAM: u8 = 1;
-/// What says that a frame is filled up.
-pub(super) const PADDED: u8 = 8;
 
 /// What is known of a connection's bodies.
 pub(super) struct Frames {
@@ -57,7 +44,7 @@ impl Frames {
 
     /// Whether the client may be waiting for us: the library asks for more when half of what may come was taken.
     pub(super) fn is_full(&self) -> bool {
-        self.untaken > u64::from(WINDOW / 2) && self.read.frame.is_none()
+        self.untaken > u64::from(WINDOW / 2) && self.read.is_between()
     }
 
     /// Sees what comes in. Says how many bytes may be read before more is needed than now: up to the headers or
@@ -76,12 +63,12 @@ impl Frames {
                 Some(Event::Begins(Frame { kind: HEADERS, flags, stream, .. })) if flags & END_STREAM == 0 => {
                     self.begin(stream);
                 }
-                Some(Event::Ends(Frame { kind, flags, stream, .. }, _)) => {
-                    if kind == RST_STREAM || (matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0) {
-                        self.end(stream);
-                    }
+                Some(Event::Ends(Frame { kind, flags, stream, .. }, _))
+                    if kind == RST_STREAM || (matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0) =>
+                {
+                    self.end(stream);
                 }
-                Some(Event::Begins(_)) | None => {}
+                _ => {}
             }
             if self.needs() > now {
                 break;
@@ -123,90 +110,10 @@ impl Frames {
     }
 }
 
-/// The head of a frame.
-#[derive(Debug, Clone, Copy)]
-struct Frame {
-    length: u32,
-    kind: u8,
-    flags: u8,
-    stream: u32,
-}
-
-enum Event {
-    /// The head of a frame was said.
-    Begins(Frame),
-    /// All of it was, and its last four bytes are this number.
-    Ends(Frame, u32),
-}
-
-/// The heads of the frames in one direction.
-struct Heads {
-    /// Bytes before the first one, still to come.
-    before: usize,
-    head: [u8; HEAD],
-    filled: usize,
-    /// The frame that goes on, and its bytes still to come.
-    frame: Option<(Frame, usize)>,
-    /// Its last four bytes.
-    number: u32,
-}
-
-impl Heads {
-    fn after(before: usize) -> Self {
-        Self { before, head: [0; HEAD], filled: 0, frame: None, number: 0 }
-    }
-
-    /// Whether a frame has no more bytes, which is still to be told.
-    fn is_through(&self) -> bool {
-        self.frame.is_some_and(|(_, left)| left == 0)
-    }
-
-    /// Takes bytes up to the next event, or all of them.
-    fn next(&mut self, bytes: &mut &[u8]) -> Option<Event> {
-        let skipped = split_off(bytes, self.before);
-        self.before -= skipped.len();
-        if let Some((frame, left)) = &mut self.frame {
-            let piece = split_off(bytes, *left);
-            *left -= piece.len();
-            let last = piece.get(piece.len().saturating_sub(size_of::<u32>())..).unwrap_or_default();
-            self.number = last.iter().fold(self.number, |number, byte| (number << 8) | u32::from(*byte));
-            if *left > 0 {
-                return None;
-            }
-            let frame = *frame;
-            self.frame = None;
-            return Some(Event::Ends(frame, self.number));
-        }
-        for byte in split_off(bytes, HEAD - self.filled) {
-            if let Some(place) = self.head.get_mut(self.filled) {
-                *place = *byte;
-                self.filled += 1;
-            }
-        }
-        if self.filled < HEAD {
-            return None;
-        }
-        self.filled = 0;
-        let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = self.head;
-        let length = u32::from_be_bytes([0, l0, l1, l2]);
-        // its first bit says nothing
-        let stream = u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]);
-        let frame = Frame { length, kind, flags, stream };
-        (self.frame, self.number) = (Some((frame, length as usize)), 0);
-        Some(Event::Begins(frame))
-    }
-}
-
-/// Takes at most so many bytes off the front.
-pub(super) fn split_off<'a>(bytes: &mut &'a [u8], most: usize) -> &'a [u8] {
-    let (taken, rest) = bytes.split_at_checked(most).unwrap_or((bytes, &[]));
-    *bytes = rest;
-    taken
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use super::super::heads::HEAD;
     use super::*;
 
     const PREFACED: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -15,6 +15,7 @@ mod frames;
 mod framing;
 mod gulps;
 mod headers;
+mod heads;
 mod judging;
 mod keeping;
 mod lanes;

@@ -4,7 +4,7 @@
 
 use tokio::io::ReadBuf;
 
-use super::frames::{DATA, END_STREAM, HEAD, PADDED, PREFACE, split_off};
+use super::heads::{DATA, END_STREAM, Event, Frame, HEAD, Heads, PADDED, PREFACE, split_off};
 
 /// Bytes of a short frame: two of them have room where the library reads at first.
 const SHORT: usize = 4096 - HEAD;
@@ -13,21 +13,18 @@ const LONGEST: usize = 16 * 1024;
 
 /// What comes in on one connection, frame by frame.
 pub(super) struct Shorter {
-    /// Bytes before the first frame, still to come.
-    before: usize,
-    head: [u8; HEAD],
-    filled: usize,
-    /// Bytes of the frame still to come.
-    left: usize,
+    heads: Heads,
+    /// The frame that goes on, and its bytes still to come.
+    long: Option<(Frame, usize)>,
     /// Bytes of the short frame still to come.
     short: usize,
-    /// Heads for which there was no room.
+    /// What had no room.
     rest: Vec<u8>,
 }
 
 impl Shorter {
     pub(super) fn new() -> Self {
-        Self { before: PREFACE, head: [0; HEAD], filled: 0, left: 0, short: 0, rest: Vec::new() }
+        Self { heads: Heads::after(PREFACE), long: None, short: 0, rest: Vec::new() }
     }
 
     /// Gives what had no room, and says whether there was anything.
@@ -42,45 +39,39 @@ impl Shorter {
 
     /// Puts what came in into a buffer that has room for as many bytes; whatever has none is given first the next time.
     pub(super) fn read(&mut self, mut bytes: &[u8], buf: &mut ReadBuf<'_>) {
-        let before = split_off(&mut bytes, self.before);
-        self.before -= before.len();
-        self.put(before, buf);
-        while !bytes.is_empty() {
-            if self.left == 0 {
-                for byte in split_off(&mut bytes, HEAD - self.filled) {
-                    if let Some(place) = self.head.get_mut(self.filled) {
-                        *place = *byte;
-                        self.filled += 1;
-                    }
-                }
-                if self.filled < HEAD {
-                    return;
-                }
-                self.filled = 0;
-                let [l0, l1, l2, ..] = self.head;
-                self.left = u32::from_be_bytes([0, l0, l1, l2]) as usize;
-                self.begin(buf);
-            } else if self.short == 0 {
-                self.begin(buf);
+        while let Some(event) = self.heads.next(&mut bytes) {
+            match event {
+                Event::Before(said) => self.put(said, buf),
+                Event::Begins(frame) => self.begin(frame, frame.length as usize, buf),
+                Event::Carries(piece) => self.carry(piece, buf),
+                Event::Ends(..) => self.long = None,
+            }
+        }
+    }
+
+    fn carry(&mut self, mut bytes: &[u8], buf: &mut ReadBuf<'_>) {
+        while let (Some((frame, left)), false) = (self.long, bytes.is_empty()) {
+            if self.short == 0 {
+                self.begin(frame, left, buf);
             }
             let piece = split_off(&mut bytes, self.short);
             self.short -= piece.len();
-            self.left -= piece.len();
+            self.long = Some((frame, left - piece.len()));
             self.put(piece, buf);
         }
     }
 
-    /// Begins a short frame of what is left of the long one.
-    fn begin(&mut self, buf: &mut ReadBuf<'_>) {
-        let [l0, l1, l2, kind, flags, stream @ ..] = self.head;
-        let length = u32::from_be_bytes([0, l0, l1, l2]) as usize;
+    /// Begins a short frame of what is left of a long one.
+    fn begin(&mut self, frame: Frame, left: usize, buf: &mut ReadBuf<'_>) {
+        let Frame { length, kind, flags, stream } = frame;
         // what fills a frame up stands at its end
-        let is_one = kind != DATA || flags & PADDED != 0 || length > LONGEST;
-        self.short = if is_one { self.left } else { self.left.min(SHORT) };
-        let flags = if self.short < self.left { flags & !END_STREAM } else { flags };
+        let is_one = kind != DATA || flags & PADDED != 0 || length as usize > LONGEST;
+        self.short = if is_one { left } else { left.min(SHORT) };
+        self.long = Some((frame, left));
+        let flags = if self.short < left { flags & !END_STREAM } else { flags };
         // no longer than the one that it is of
         let [_, l0, l1, l2] = u32::try_from(self.short).unwrap_or_default().to_be_bytes();
-        let [s0, s1, s2, s3] = stream;
+        let [s0, s1, s2, s3] = stream.to_be_bytes();
         self.put(&[l0, l1, l2, kind, flags, s0, s1, s2, s3], buf);
     }
 

@@ -41,7 +41,7 @@ pub(super) struct Watched<S> {
 enum Spoken {
     Http1(Scanner, TwoLengths),
     /// It has one length alone.
-    Http2(Frames, Shorter),
+    Http2(Frames, Box<Shorter>),
 }
 
 impl Spoken {
@@ -119,7 +119,7 @@ impl<S: Pieces> Watched<S> {
     pub(super) fn new(inner: S, is_http1: bool, found: TwoLengths, turns: Turns) -> Self {
         let spoken = match is_http1 {
             true => Spoken::Http1(Scanner::default(), found),
-            false => Spoken::Http2(Frames::new(), Shorter::new()),
+            false => Spoken::Http2(Frames::new(), Box::new(Shorter::new())),
         };
         Self { inner, spoken, turns, reader: None, dry: true }
     }
