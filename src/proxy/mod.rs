@@ -31,6 +31,7 @@ mod route;
 mod seldom;
 mod service;
 mod shorter;
+mod spoken;
 mod stream;
 mod target;
 mod terms;

@@ -26,7 +26,8 @@ use super::pieces::Pieces;
 use super::route::Refusal;
 use super::seldom::Seldom;
 use super::service::Proxy;
-use super::watched::{TwoLengths, Watched};
+use super::spoken::TwoLengths;
+use super::watched::Watched;
 use crate::observe::Listener;
 
 /// Streams of one HTTP/2 connection at one time: as many as clients take for granted before they are told ([RFC 9113 6.5.2]), and fewer for those

@@ -1,30 +1,14 @@
-//! Watches the bytes of a connection, for what the HTTP library does not do: it drops one of two lengths that a request states unseen, and
-//! it reads of every body before anybody asks.
+//! Watches the bytes of a connection, and has its bodies come in by turns: the HTTP library reads of every body before anybody asks.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::frames::Frames;
-use super::framing::Scanner;
-use super::pieces::{Begun, PIECE, Pieces};
-use super::shorter::Shorter;
-use super::uploads::{Ends, FOR_HUGE, Needs, Turns};
-
-/// Whether a request with two lengths came in on a connection.
-#[derive(Debug, Clone, Default)]
-pub(super) struct TwoLengths(Arc<AtomicBool>);
-
-impl TwoLengths {
-    pub(super) fn seen(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
+use super::pieces::{Begun, Pieces};
+use super::spoken::{Spoken, TwoLengths};
+use super::uploads::{Ends, Needs, Turns};
 
 /// A connection whose bodies come in by turns.
 pub(super) struct Watched<S> {
@@ -37,102 +21,16 @@ pub(super) struct Watched<S> {
     dry: bool,
 }
 
-/// What is watched.
-enum Spoken {
-    Http1(Scanner, TwoLengths),
-    /// It has one length alone.
-    Http2(Frames, Box<Shorter>),
-}
-
-impl Spoken {
-    /// What it takes to read on where so much was read of a piece, and how much of it may be read then.
-    fn needs(&self, begun: Begun) -> (Needs, Begun) {
-        // whatever it will be, it is held for its length
-        let of_piece = match begun {
-            Begun::Little => Needs::Nothing,
-            Begun::Much => Needs::Small,
-            Begun::Long => Needs::Large(FOR_HUGE),
-        };
-        let needs = match self {
-            Self::Http1(scanner, _) => match scanner.needs() {
-                Needs::Nothing => of_piece,
-                // it said how long it is
-                known => return (known, Begun::Long),
-            },
-            Self::Http2(frames, _) => frames.needs().max(of_piece),
-        };
-        match needs {
-            Needs::Nothing => (needs, Begun::Little),
-            Needs::Small => (needs, Begun::Much),
-            Needs::Large(_) => (needs, Begun::Long),
-        }
-    }
-
-    /// Whether the last request was read to its end, and nobody reads on.
-    fn is_through(&self) -> bool {
-        matches!(self, Self::Http1(scanner, _) if scanner.needs() == Needs::Nothing)
-    }
-
-    /// Whether the client may be waiting for us. Of HTTP/1.1 nothing is read then.
-    fn is_full(&self) -> bool {
-        matches!(self, Self::Http2(frames, _) if frames.is_full())
-    }
-
-    /// Gives what was read and had no room, and says whether there was anything.
-    fn give(&mut self, buf: &mut ReadBuf<'_>) -> bool {
-        match self {
-            Self::Http1(..) => false,
-            Self::Http2(_, shorter) => shorter.give(buf),
-        }
-    }
-
-    /// Reads what is at hand. Says how many bytes came in: of HTTP/2 some may be there of which nothing is told yet.
-    fn poll_read<S: Pieces>(
-        &mut self,
-        inner: Pin<&mut S>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Http1(scanner, found) => {
-                let before = buf.filled().len();
-                ready!(inner.poll_piece(cx, buf, &mut |bytes| scanner.feed(bytes)))?;
-                if scanner.is_lost() {
-                    found.0.store(true, Ordering::Release);
-                }
-                Poll::Ready(Ok(buf.filled().len() - before))
-            }
-            Self::Http2(frames, shorter) => {
-                let mut room = [const { MaybeUninit::uninit() }; PIECE];
-                let most = buf.remaining().min(PIECE);
-                let mut piece = ReadBuf::uninit(room.get_mut(..most).unwrap_or_default());
-                ready!(inner.poll_piece(cx, &mut piece, &mut |bytes| frames.read(bytes)))?;
-                shorter.read(piece.filled(), buf);
-                Poll::Ready(Ok(piece.filled().len()))
-            }
-        }
-    }
-}
-
 impl<S: Pieces> Watched<S> {
     /// Watches a connection; two lengths are found in HTTP/1.1 alone.
     pub(super) fn new(inner: S, is_http1: bool, found: TwoLengths, turns: Turns) -> Self {
-        let spoken = match is_http1 {
-            true => Spoken::Http1(Scanner::default(), found),
-            false => Spoken::Http2(Frames::new(), Box::new(Shorter::new())),
-        };
+        let spoken = Spoken::new(is_http1, found);
         Self { inner, spoken, turns, reader: None, dry: true }
     }
 
     /// Sees what goes out. Where no body goes on any more, whoever waits for its turn need not.
-    fn written<'b>(&mut self, pieces: impl Iterator<Item = &'b [u8]>, mut bytes: usize) {
-        let Spoken::Http2(frames, _) = &mut self.spoken else { return };
-        for piece in pieces {
-            let piece = piece.get(..bytes).unwrap_or(piece);
-            bytes -= piece.len();
-            frames.written(piece);
-        }
-        if self.spoken.needs(self.inner.begun()).0 != Needs::Nothing {
+    fn written<'b>(&mut self, pieces: impl Iterator<Item = &'b [u8]>, bytes: usize) {
+        if !self.spoken.written(pieces, bytes) || self.spoken.needs(self.inner.begun()).0 != Needs::Nothing {
             return;
         }
         if let Some(reader) = self.reader.take() {
@@ -237,6 +135,7 @@ impl<S: Pieces + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, duplex};
